@@ -1,0 +1,9 @@
+"""reslab: the edition of "Deep Residual Learning for Image Recognition" (He et al. 2015, arXiv 1512.03385) that you can run."""
+
+from .data import DataError, Dataset, load_dataset
+from .nets import cifar_net
+from .runs import Run, RunStore
+from .training.config import RunConfig
+from .training.loop import train
+
+__all__ = ["DataError", "Dataset", "Run", "RunConfig", "RunStore", "cifar_net", "load_dataset", "train"]

@@ -1,0 +1,71 @@
+"""Data sets as uint8 tensors: found or downloaded, verified, cached; or drawn by code."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+class DataError(Exception):
+    """The data are missing, damaged or not what they should be; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A classification data set in memory.
+
+    `train_images` uint8 [N, 3, H, W] and `train_labels` int64 [N], values in [0, 255] and [0, classes); the same for
+    test. `fingerprint` maps "train" and "test" to the order-independent SHA-256 of the split: the digest of the sorted
+    digests of (label byte + image bytes in CHW order).
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train_images: torch.Tensor
+    train_labels: torch.Tensor
+    test_images: torch.Tensor
+    test_labels: torch.Tensor
+    fingerprint: dict[str, str]
+
+
+DATASETS = ("cifar10", "shapes")
+
+
+def load_dataset(
+    name: str = "cifar10", root: str | Path | None = None, cache: str | Path | None = None, progress: bool = True
+) -> Dataset:
+    """A data set as uint8 tensors, verified by fingerprint; from its cache, and so in under a second, from the second
+    time on.
+
+    Args:
+        name: "cifar10" (Krizhevsky, 2009: 50,000 + 10,000 images of 3x32x32, ten classes), or "shapes", drawn by code,
+            which needs no files.
+        root: where CIFAR-10 is: a folder that has `cifar-10-batches-py/`, `cifar-10-python.tar.gz`,
+            `train/<class>/*.png` with `test/...`, or a zip of these; or one of them itself. Default: RESLAB_DATA, else
+            ./data. Where nothing is found and nothing is cached, the archive is downloaded to this folder.
+        cache: folder for the cached tensors. Default: RESLAB_CACHE, else ~/.cache/reslab.
+        progress: show bars on stderr while images are read (torchvision shows its own for a download).
+
+    Returns:
+        The Dataset, its examples in the order of their digests: the same tensors whatever files they came in.
+
+    Raises:
+        DataError: an unknown name; or the files are damaged, incomplete or changed, or there are none and the download
+            failed. One sentence that says what is wrong, where, and what to do. No cache is left behind then.
+    """
+    # The rooms are imported here so that `import reslab` stays quick.
+    if name == "cifar10":
+        from .cifar10 import load
+
+        return load(root, cache, progress)
+    if name == "shapes":
+        from . import shapes
+        from .cache import cache_file, read, write
+
+        file = cache_file(cache, name)
+        held = read(file, {"train": shapes.TRAIN_SHA256, "test": shapes.TEST_SHA256})
+        dataset = held[0] if held else shapes.draw()
+        if held is None:
+            write(file, dataset, stamp="drawn by reslab.data.shapes")
+        return dataset
+    raise DataError(f"there is no data set {name!r}; choose one of {', '.join(DATASETS)}")

@@ -1,0 +1,7 @@
+"""The nets, their blocks and shortcuts, and their layer tables."""
+
+from .anatomy import Anatomy, Layer, anatomy
+from .cifar import CifarNet, cifar_net
+from .shortcuts import SHORTCUTS, Shortcut, register
+
+__all__ = ["SHORTCUTS", "Anatomy", "CifarNet", "Layer", "Shortcut", "anatomy", "cifar_net", "register"]

@@ -1,0 +1,73 @@
+"""The CIFAR-10 nets of He et al. 2015, section 4.2: 6n+2 weighted layers (9n+2 with bottleneck blocks)."""
+
+from collections import OrderedDict
+
+import torch
+from torch import nn
+
+from .blocks import BLOCKS, initialise
+from .shortcuts import shortcut_class
+
+
+class CifarNet(nn.Module):
+    """stem -> stage1 -> stage2 -> stage3 -> average pool -> fc. Images [N, 3, H, W] (float) -> logits [N, num_classes].
+
+    Stage s has n blocks of width * 2**(s-1) channels; stages 2 and 3 halve height and width at their entry. Blocks are named
+    `stage1.block1` and so on.
+    """
+
+    def __init__(self, blocks_per_stage: int, shortcut: str, width: int, block: str, num_classes: int):
+        super().__init__()
+        make = BLOCKS[block]
+        self.stem = nn.Sequential(
+            OrderedDict(conv=nn.Conv2d(3, width, 3, 1, 1, bias=False), bn=nn.BatchNorm2d(width), relu=nn.ReLU())
+        )
+        channels = width
+        for stage in range(3):
+            blocks = OrderedDict()
+            for index in range(blocks_per_stage):
+                stride = 2 if stage and not index else 1
+                blocks[f"block{index + 1}"] = make(channels, width * 2**stage, stride, shortcut)
+                channels = width * 2**stage * make.expansion
+            self.add_module(f"stage{stage + 1}", nn.Sequential(blocks))
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(channels, num_classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = self.stage3(self.stage2(self.stage1(self.stem(images))))
+        return self.fc(self.pool(x).flatten(1))
+
+
+def check_depth(depth: int, block: str = "basic") -> int:
+    """Blocks a stage for a net of `depth` weighted layers. Raises ValueError, listing allowed depths, if there is no such net."""
+    if block not in BLOCKS:
+        raise ValueError(f"block={block!r} is unknown; allowed: {', '.join(BLOCKS)}")
+    step = 3 * BLOCKS[block].layers
+    n, rest = divmod(depth - 2, step)
+    if n < 1 or rest:
+        examples = ", ".join(str(step * k + 2) for k in (1, 2, 3, 5, 7, 9, 18, 200))
+        raise ValueError(f"depth={depth} is not {step}n+2, which {block} blocks need; allowed: {examples} and so on")
+    return n
+
+
+def cifar_net(
+    depth: int = 56,
+    shortcut: str = "A",
+    width: int = 16,
+    block: str = "basic",
+    num_classes: int = 10,
+    generator: torch.Generator | None = None,
+) -> CifarNet:
+    """The net of `depth` weighted layers with He initialisation (He et al. 2015, section 4.2). `shortcut="none"` is the plain net.
+
+    Takes float images [N, 3, H, W] and returns logits [N, num_classes]. `generator` makes the initialisation reproducible.
+    Raises ValueError for a depth that is not 6n+2 (bottleneck: 9n+2), an unknown shortcut or block, or a width or class count below 1.
+    """
+    n = check_depth(depth, block)
+    shortcut_class(shortcut)
+    for name, value in (("width", width), ("num_classes", num_classes)):
+        if value < 1:
+            raise ValueError(f"{name}={value} must be at least 1")
+    net = CifarNet(n, shortcut, width, block, num_classes)
+    initialise(net, generator)
+    return net

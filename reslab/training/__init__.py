@@ -1,0 +1,1 @@
+"""One config, one loop, one run folder."""

@@ -1,0 +1,184 @@
+"""One run's settings: a frozen dataclass, passed whole, whose hash is the run's name."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any
+
+from ..nets.cifar import check_depth
+from ..nets.shortcuts import shortcut_class
+
+DATASETS = {"cifar10": (50_000, 32), "shapes": (10_000, 32)}  # training images, image size in pixels
+PRECISIONS = ("fp32", "bf16")
+WARMUP_DEPTH = 110  # from this depth on the paper warms up (section 4.2)
+
+# The paper's recipe (section 4.2). Every other profile is this one with other numbers.
+PAPER = dict(
+    dataset="cifar10",
+    image_size=32,
+    width=16,
+    iterations=64_000,
+    batch=128,
+    lr=0.1,
+    lr_drops=(32_000, 48_000),
+    warmup_iterations=0,
+    warmup_error=80.0,
+    log_every=400,
+    precision="bf16",
+)
+PROFILES: dict[str, dict[str, Any]] = {
+    "paper": PAPER,
+    # 1/16 of the schedule: the same recipe in an hour instead of a day.
+    "short": PAPER | dict(iterations=4_000, lr_drops=(2_000, 3_000), log_every=200),
+    # Small, easy images and narrow nets: the same picture in minutes on two CPU cores.
+    "demo": PAPER
+    | dict(
+        dataset="shapes",
+        image_size=16,
+        width=8,
+        iterations=400,
+        batch=64,
+        lr=0.03,
+        lr_drops=(240, 340),
+        warmup_iterations=60,
+        log_every=25,
+    ),
+    # Seconds: for tests, not for conclusions.
+    "smoke": PAPER
+    | dict(dataset="shapes", image_size=8, width=4, iterations=12, batch=16, lr=0.03, lr_drops=(6, 9), log_every=3),
+}
+
+FROM_PROFILE: Any = None  # a field left at this takes the profile's value
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that determines a run's result. Fields left out take the profile's value; after construction every field has its value.
+
+    Raises ValueError, naming the field, the value and what is allowed, for a value that cannot be trained. Recipe: He et al. 2015, section 4.2.
+    """
+
+    depth: int = 20  # weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks
+    shortcut: str = "A"  # "none" is the plain net; A, B, C are the paper's options; or one of your own
+    profile: str = "demo"  # where the fields below get their defaults: paper, short, demo or smoke
+    seed: int = 0  # of initialisation, data order and augmentation
+    dataset: str = FROM_PROFILE  # "cifar10" or "shapes"
+    block: str = "basic"  # or "bottleneck"
+    width: int = FROM_PROFILE  # channels of the first stage; the paper's nets have 16
+    image_size: int = FROM_PROFILE  # pixels; smaller than the data set's means average pooling
+    val_split: int = 0  # training images held out and evaluated instead of the test set; 5000 is the paper's 45k/5k
+    iterations: int = FROM_PROFILE  # mini-batches until the end
+    batch: int = FROM_PROFILE  # images a mini-batch
+    lr: float = FROM_PROFILE  # learning rate before the drops
+    lr_drops: tuple[int, ...] = FROM_PROFILE  # iterations at which the learning rate is divided by 10
+    warmup_iterations: int = FROM_PROFILE  # linear ramp of the learning rate from 0; 0 is none
+    warmup_error: float = FROM_PROFILE  # depth >= 110: lr / 10 until the running training error is below this (percent)
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    precision: str = FROM_PROFILE  # "bf16" (autocast; weights stay float32) or "fp32"
+    log_every: int = FROM_PROFILE  # iterations between log points: a row of metrics.csv, a checkpoint
+
+    def __post_init__(self):
+        self._require(self.profile in PROFILES, "profile", f"one of {', '.join(PROFILES)}")
+        defaults = dict(PROFILES[self.profile])
+        if type(self.iterations) is int and self.iterations > 0:  # an explicit length stretches the profile's schedule
+            stretch = self.iterations / defaults["iterations"]
+            drops = dict.fromkeys(round(drop * stretch) for drop in defaults["lr_drops"])
+            defaults["lr_drops"] = tuple(drop for drop in drops if 0 < drop < self.iterations)
+            defaults["warmup_iterations"] = round(defaults["warmup_iterations"] * stretch)
+        for name, value in defaults.items():
+            if getattr(self, name) is FROM_PROFILE:
+                object.__setattr__(self, name, value)
+        for field in fields(self):
+            object.__setattr__(self, field.name, self._coerced(field))
+        self._check()
+
+    def _require(self, ok: bool, name: str, allowed: str) -> None:
+        if not ok:
+            raise ValueError(f"{name}={getattr(self, name)!r} is not possible; allowed: {allowed}")
+
+    def _coerced(self, field: dataclasses.Field) -> Any:
+        """The value in its field's type, so that 1 and 1.0, or a list and a tuple, give the same run."""
+        value, kind = getattr(self, field.name), field.type
+        if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        if kind == tuple[int, ...] and isinstance(value, list | tuple):
+            self._require(all(type(v) is int for v in value), field.name, "a list of whole numbers")
+            return tuple(value)
+        kind = tuple if kind == tuple[int, ...] else kind
+        self._require(type(value) is kind, field.name, f"a value of type {kind.__name__}")
+        return value
+
+    def _check(self) -> None:
+        check_depth(self.depth, self.block)
+        shortcut_class(self.shortcut)
+        self._require(self.dataset in DATASETS, "dataset", f"one of {', '.join(DATASETS)}")
+        images, size = DATASETS[self.dataset]
+        self._require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
+        for name in ("width", "iterations", "log_every"):
+            self._require(getattr(self, name) >= 1, name, "1 or more")
+        for name in ("seed", "warmup_iterations", "weight_decay"):
+            self._require(getattr(self, name) >= 0, name, "0 or more")
+        self._require(self.lr > 0, "lr", "more than 0")
+        self._require(0 <= self.momentum < 1, "momentum", "at least 0 and below 1")
+        self._require(0 <= self.warmup_error <= 100, "warmup_error", "a percentage, 0 to 100")
+        sizes = [s for s in (8, 16, 32) if s <= size]
+        self._require(self.image_size in sizes, "image_size", f"one of {', '.join(map(str, sizes))}")
+        self._require(0 <= self.val_split <= images - self.batch, "val_split", f"0 to {images - self.batch}")
+        self._require(2 <= self.batch <= images - self.val_split, "batch", f"2 to {images - self.val_split}")
+        drops = self.lr_drops
+        ordered = all(a < b for a, b in zip((0, *drops), (*drops, self.iterations), strict=True))
+        self._require(ordered, "lr_drops", f"increasing iterations between 0 and iterations={self.iterations}")
+
+    @property
+    def id(self) -> str:
+        """The run folder's name: a readable part and a hash of every field."""
+        values = json.dumps(self.to_dict(), sort_keys=True).encode()
+        return f"{self.dataset}-{self.net_name}-{self.profile}-s{self.seed}-{hashlib.sha256(values).hexdigest()[:8]}"
+
+    @property
+    def net_name(self) -> str:
+        """Short name of the net, such as plain56, res56 (option A) or res56-B."""
+        kind = "plain" if self.shortcut == "none" else "res"
+        extras = [self.shortcut] * (self.shortcut not in ("none", "A")) + [self.block] * (self.block != "basic")
+        return "-".join([f"{kind}{self.depth}", *extras])
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Full mini-batches in one pass over the training images; the rest of a permutation is left out."""
+        return (DATASETS[self.dataset][0] - self.val_split) // self.batch
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, JSON-ready."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "RunConfig":
+        """The config with these fields. Raises ValueError for a name that is no field, with the closest one that is."""
+        check_names(values, [f.name for f in fields(cls)], "RunConfig")
+        return cls(**values)
+
+
+def check_names(given, allowed: list[str], where: str) -> None:
+    """Raises ValueError for the first of `given` that is not in `allowed`, naming the closest that is: never train with a misspelt parameter."""
+    for name in given:
+        if name not in allowed:
+            close = get_close_matches(name, allowed, n=1, cutoff=0.0)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise ValueError(f"{name!r} is not a parameter of {where}; {hint}It has: {', '.join(allowed)}")
+
+
+def learning_rate(config: RunConfig, iteration: int, warmup_end: int | None = None) -> float:
+    """The learning rate of `iteration` (counted from 0): a pure function of the config, the iteration and one recorded number.
+
+    `warmup_end` is the iteration at which the running training error fell below `config.warmup_error`, None while it has not; only nets of
+    depth 110 and more look at it: they train at lr / 10 until then (He et al. 2015, section 4.2). No scheduler state that could be lost or chained wrongly.
+    """
+    lr = config.lr / 10 ** sum(iteration >= drop for drop in config.lr_drops)
+    if iteration < config.warmup_iterations:
+        lr *= (iteration + 1) / config.warmup_iterations
+    if config.depth >= WARMUP_DEPTH and (warmup_end is None or iteration < warmup_end):
+        lr /= 10
+    return lr

@@ -1,0 +1,192 @@
+"""train(): one explicit loop, the same for every task, that can be stopped at any moment and goes on as if it had not been."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save as to_safetensors
+
+from ..data import load_dataset
+from ..files import write_atomically
+from ..runs import Run, RunStore
+from . import checkpoint
+from .config import RunConfig, learning_rate
+from .owner import Owner, OwnershipLost, RunBusy
+from .provenance import provenance, record
+from .state import State, Window, step
+from .stop import StopRequest
+from .task import Classification, Task
+
+POLL = 1.0  # seconds between looks at a run that another process trains
+TICK = 0.5  # seconds between progress reports inside a log interval
+
+
+class RunFailed(Exception):
+    """The run cannot go on; the message says why, at which iteration, and what to do."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What train() tells its progress callable: `row` is set at log points, `note` when there is something to say."""
+
+    iteration: int
+    iterations: int
+    row: dict[str, Any] | None = None
+    note: str = ""
+
+
+Report = Callable[[Progress], None]
+
+
+def pick_device(name: str | torch.device | None = None) -> torch.device:
+    """The device called `name`, or the best one here: cuda, else cpu. Raises ValueError if it is not there."""
+    device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={str(device)!r} was asked for but torch sees no CUDA device; leave it out to train on the CPU"
+        )
+    return device
+
+
+def train(
+    config: RunConfig,
+    store: str | Path | RunStore = "runs",
+    *,
+    device: str | torch.device | None = None,
+    data: str | Path | None = None,
+    progress: Report | None = None,
+    wait: bool = True,
+) -> Run:
+    """Trains `config` and returns its run: at once if it is done, going on, bit for bit, from where it was stopped if it is not.
+
+    `data` is where the data set is (see load_dataset). `progress` is called with a Progress about twice a second. If a live process trains
+    this run already, waits for it, or with `wait=False` raises RunBusy. SIGTERM and Ctrl-C write a checkpoint and leave the run resumable.
+    Raises RunFailed if a loss is not finite, DataError if the data cannot be had, ValueError for a device that is not there.
+    """
+    run = (store if isinstance(store, RunStore) else RunStore(store)).create(config)
+    report = progress or (lambda _progress: None)
+    device = pick_device(device)
+    owner = None
+    while run.state != "done" and owner is None:
+        try:
+            owner = Owner(run)
+        except RunBusy as busy:
+            if not wait:
+                raise
+            report(Progress(run.status["iteration"], config.iterations, note=f"waiting: {busy}"))
+            time.sleep(POLL)
+    if owner is None:
+        return run
+    with _released(owner), _repeatable(device):
+        dataset = load_dataset(config.dataset, root=data)
+        record(run, provenance(config, dataset, device))
+        task = Classification(config, dataset, device)
+        with StopRequest() as stop:
+            _train(run, task, device, owner, report, stop)
+    return run
+
+
+@contextmanager
+def _released(owner: Owner) -> Iterator[None]:
+    """Writes into the run's status how its sitting ended, whatever ended it."""
+    try:
+        yield
+    except OwnershipLost:
+        owner.release("interrupted")
+        raise
+    except Exception as error:
+        owner.release("failed", dict(kind=type(error).__name__, message=str(error)))
+        raise
+    except BaseException:
+        owner.release("interrupted")
+        raise
+    owner.release("done")
+
+
+@contextmanager
+def _repeatable(device: torch.device) -> Iterator[None]:
+    """Convolution algorithms that give the same bits every time, and the number of threads put back afterwards."""
+    threads = torch.get_num_threads()
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(run: Run, task: Task, device: torch.device, owner: Owner, report: Report, stop: StopRequest) -> None:
+    config = run.config
+    state = State.fresh(task, config, device)
+    saved = checkpoint.load(run.path, device)
+    if saved:
+        state.restore(saved)
+    run.write_metrics(state.rows)  # drops rows newer than the checkpoint: they will come again
+    clock = time.perf_counter() - state.seconds
+    marked, mark = state.iteration, time.perf_counter()  # where the current speed is measured from
+    told = 0.0
+    while state.iteration < config.iterations:
+        step(state, task, config)
+        owner.iteration = state.iteration
+        if state.iteration % config.log_every == 0 or state.iteration == config.iterations:
+            loss, error = _finite_means(state, config)
+            speed = (state.iteration - marked) * config.batch / (time.perf_counter() - mark)
+            test_loss, test_error = task.evaluate(state.net)
+            state.seconds = time.perf_counter() - clock
+            row = dict(
+                iteration=state.iteration,
+                epoch=state.iteration / config.batches_per_epoch,
+                lr=learning_rate(config, state.iteration - 1, state.warmup_end),
+                train_loss=loss,
+                train_error=error,
+                test_loss=test_loss,
+                test_error=test_error,
+                seconds=round(state.seconds, 3),
+                images_per_second=round(speed, 1),
+            )
+            _require_finite(test_loss, "test loss after", state.iteration - 1, state, config)
+            if state.warmup_end is None and error < config.warmup_error:
+                state.warmup_end = state.iteration
+            state.rows.append(row)
+            state.window = Window.empty(device)
+            owner.check()
+            run.write_metrics(state.rows)
+            state.save(run.path)
+            report(Progress(state.iteration, config.iterations, row))
+            marked, mark = state.iteration, time.perf_counter()
+        elif time.perf_counter() - told > TICK:
+            told = time.perf_counter()
+            report(Progress(state.iteration, config.iterations))
+        if stop.signal is not None:
+            if state.window.count:
+                _finite_means(state, config)
+            state.seconds = time.perf_counter() - clock
+            owner.check()
+            state.save(run.path)
+            stop.raise_again()
+    weights = {name: tensor.contiguous().cpu() for name, tensor in state.net.state_dict().items()}
+    write_atomically(run.path / "weights.safetensors", to_safetensors(weights, {"config": run.id}))
+
+
+def _finite_means(state: State, config: RunConfig) -> tuple[float, float]:
+    """Running (loss, error) since the last log point. Raises RunFailed if a loss among them was not finite."""
+    loss, error = state.window.means()
+    bad = int(state.window.first_bad)
+    _require_finite(loss if bad < 0 else math.nan, "loss of", bad, state, config)
+    return loss, error
+
+
+def _require_finite(loss: float, what: str, iteration: int, state: State, config: RunConfig) -> None:
+    if not math.isfinite(loss):
+        lr = learning_rate(config, iteration, state.warmup_end)
+        kept = (
+            f"the checkpoint after iteration {state.rows[-1]['iteration']} is kept"
+            if state.rows
+            else "no checkpoint yet"
+        )
+        advice = "train with a smaller lr, a longer warm-up or precision='fp32'"
+        raise RunFailed(f"the {what} iteration {iteration} (lr {lr:g}) is not finite; {kept}; {advice}")

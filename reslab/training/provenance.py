@@ -1,0 +1,58 @@
+"""Where a run's numbers come from."""
+
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data import Dataset
+from ..files import write_json
+from ..runs import Run
+from .config import RunConfig
+
+
+def _git(*arguments: str) -> str | None:
+    """Output of a git command in the source tree, None without git or outside a checkout."""
+    try:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def provenance(config: RunConfig, dataset: Dataset, device: torch.device) -> dict[str, Any]:
+    """Git commit and dirty flag, versions, device, threads, precision and data fingerprint of a sitting that starts now."""
+    tracked = (
+        _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
+    )  # not just inside another project's tree
+    changes = _git("status", "--porcelain", "--untracked-files=no") if tracked else None
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return dict(
+        started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        git_commit=_git("rev-parse", "HEAD") if tracked else None,
+        git_dirty=None if changes is None else bool(changes),
+        reslab=version("reslab"),
+        torch=torch.__version__,
+        torchvision=version("torchvision"),
+        python=sys.version.split()[0],
+        platform=platform.platform(),
+        device=str(device),
+        device_name=name,
+        threads=torch.get_num_threads(),
+        precision=config.precision,
+        dataset_fingerprint=dataset.fingerprint,
+    )
+
+
+def record(run: Run, now: dict[str, Any]) -> None:
+    """Writes provenance.json at the first sitting; a later one adds what is different to its `resumed` list."""
+    first = run.provenance
+    if first:
+        changed = {name: value for name, value in now.items() if first.get(name) != value}
+        first["resumed"] = [*first.get("resumed", []), changed]
+    write_json(run.path / "provenance.json", first or now)

@@ -1,0 +1,83 @@
+"""What a task supplies to the loop: a net, batches, a loss and metrics. The loop knows nothing else about it."""
+
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..data import Dataset
+from ..data.batches import Batches, resize, split
+from ..nets.cifar import cifar_net
+from .config import RunConfig
+
+EVALUATION_BATCH = 500
+
+
+class Task(Protocol):
+    """The loop's view of a task."""
+
+    def make_net(self) -> nn.Module:
+        """A freshly initialised net on the device, determined by the config's seed."""
+
+    def batch(self, iteration: int) -> Any:
+        """The training batch of an iteration (from 0): a pure function of the config and the iteration."""
+
+    def loss(self, net: nn.Module, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """(loss to minimise, error in percent) of a training batch: two scalars on the device, not synchronised."""
+
+    def evaluate(self, net: nn.Module) -> tuple[float, float]:
+        """(loss, error in percent) on held-out data, with batch norm's running statistics."""
+
+
+class Classification:
+    """Image classification with cross-entropy and top-1 error (He et al. 2015, section 4.2)."""
+
+    def __init__(self, config: RunConfig, dataset: Dataset, device: torch.device | str):
+        self.config, self.device, self.classes = config, torch.device(device), dataset.classes
+        images = resize(dataset.train_images, config.image_size)
+        held_out, held_out_labels = resize(dataset.test_images, config.image_size), dataset.test_labels
+        labels = dataset.train_labels
+        if config.val_split:
+            kept, validation = split(len(images), config.val_split)
+            held_out, held_out_labels = images[validation], labels[validation]
+            images, labels = images[kept], labels[kept]
+        self.batches = Batches(images, labels, config.batch, config.seed, device)
+        self.held_out = self.batches.normalise(held_out.permute(0, 2, 3, 1).to(device)).permute(0, 3, 1, 2)
+        self.held_out_labels = held_out_labels.to(device)
+
+    def make_net(self) -> nn.Module:
+        c = self.config
+        # Initialised on the CPU whatever the device, so that a seed means the same weights everywhere.
+        generator = torch.Generator().manual_seed(c.seed)
+        net = cifar_net(c.depth, c.shortcut, c.width, c.block, len(self.classes), generator)
+        return net.to(self.device, memory_format=torch.channels_last)
+
+    def batch(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.batches(iteration)
+
+    def _logits(self, net: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """Float32 logits; under bf16 the layers run in autocast, weights and their updates stay float32."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+            return net(images).float()
+
+    def loss(self, net: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        images, labels = batch
+        logits = self._logits(net, images)
+        error = 100 * (logits.detach().argmax(1) != labels).float().mean()
+        return F.cross_entropy(logits, labels), error
+
+    def evaluate(self, net: nn.Module) -> tuple[float, float]:
+        net.eval()
+        totals = torch.zeros(2, device=self.device)
+        with torch.inference_mode():
+            batches = zip(
+                self.held_out.split(EVALUATION_BATCH), self.held_out_labels.split(EVALUATION_BATCH), strict=True
+            )
+            for images, labels in batches:
+                logits = self._logits(net, images)
+                wrong = (logits.argmax(1) != labels).sum()
+                totals += torch.stack([F.cross_entropy(logits, labels, reduction="sum"), wrong])
+        net.train()
+        loss, wrong = totals.tolist()
+        return loss / len(self.held_out), 100 * wrong / len(self.held_out)
