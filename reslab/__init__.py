@@ -1,4 +1,4 @@
-"""reslab: the edition of "Deep Residual Learning for Image Recognition" (He et al. 2015, arXiv 1512.03385) that you can run."""
+"""reslab: the edition of "Deep Residual Learning for Image Recognition" (He et al. 2015, 1512.03385) you can run."""
 
 from .data import DataError, Dataset, load_dataset
 from .nets import cifar_net

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replaces `path` by `content` so that a reader, or a crash at any moment, sees the old file or the new one and nothing between."""
+    """Replaces `path` by `content`: a reader, or a crash at any moment, finds the old file or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:

@@ -1,7 +1,7 @@
 """Run, RunStore: the run folder, which is all that figures, claims and widgets ever read.
 
-A run folder holds config.json, metrics.csv, status.json, provenance.json, checkpoint.pt, at the end weights.safetensors, and notebook.ipynb
-where papermill ran it.
+A run folder holds config.json, metrics.csv, status.json, provenance.json, checkpoint.pt, at the end
+weights.safetensors, and notebook.ipynb where papermill ran it.
 """
 
 import csv
@@ -18,7 +18,8 @@ import torch
 from .files import write_atomically, write_json
 from .training.config import RunConfig, check_names
 
-# Errors in percent, losses in nats, seconds of wall clock over all sittings; train_* are running means since the last log point.
+# Errors in percent, losses in nats, seconds of wall clock over all sittings; train_* are running means since the last
+# log point.
 COLUMNS = {
     "iteration": int,
     "epoch": float,
@@ -34,7 +35,7 @@ STATES = ("new", "running", "interrupted", "failed", "done")
 
 
 class Run:
-    """One run folder. Reads afresh at every access, so a live run, one on another machine and last month's look the same."""
+    """One run folder, read afresh at every access: a live run and last month's look the same."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -64,7 +65,7 @@ class Run:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where the numbers come from: git commit, versions, device, threads, precision, data fingerprint. {} before the first sitting."""
+        """Git commit, versions, device, threads, precision, data fingerprint of the first sitting; {} before it."""
         path = self.path / "provenance.json"
         return json.loads(path.read_text()) if path.exists() else {}
 
@@ -130,7 +131,7 @@ class RunStore:
         return run
 
     def __iter__(self) -> Iterator[Run]:
-        """All runs, by id. A folder whose config this version cannot read (a plugin's shortcut, say) is not one of ours."""
+        """All runs, by id. A folder whose config this version cannot read is left out."""
         for path in sorted(self.root.glob("*/config.json")):
             run = Run(path.parent)
             try:

@@ -1,11 +1,29 @@
-"""What every test shares: GPU tests are deselected, not skipped, where there is no GPU."""
+"""What every test shares."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """GPU tests are deselected, not skipped, where there is no GPU."""
     if not torch.cuda.is_available():
         gpu = [item for item in items if item.get_closest_marker("gpu")]
         config.hook.pytest_deselected(items=gpu)
         items[:] = [item for item in items if item not in gpu]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One cache of data sets for the whole session, and for the processes that tests start; never the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("RESLAB_CACHE")
+    os.environ["RESLAB_CACHE"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["RESLAB_CACHE"]
+    else:
+        os.environ["RESLAB_CACHE"] = before

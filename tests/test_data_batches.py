@@ -41,8 +41,8 @@ def test_crop_and_mirror_as_torchvision_does_them(pad):
     top, left = draws(32, 7).view(2, 16) % (2 * pad + 1)
     mirror = draws(16, 8) % 2 == 1
     ours = crop_and_mirror(batch.permute(0, 2, 3, 1), top, left, mirror, pad).permute(0, 3, 1, 2)
-    for image, t, l, m, result in zip(batch, top.tolist(), left.tolist(), mirror.tolist(), ours, strict=True):
-        expected = TF.crop(TF.pad(image, [pad]), t, l, 32, 32)
+    for image, y, x, m, result in zip(batch, top.tolist(), left.tolist(), mirror.tolist(), ours, strict=True):
+        expected = TF.crop(TF.pad(image, [pad]), y, x, 32, 32)
         assert torch.equal(result, TF.horizontal_flip(expected) if m else expected)
 
 
@@ -54,7 +54,7 @@ def test_a_batch_is_its_images_minus_the_mean_cropped():
     mean = data.double().mean(0)
     for image, label in zip(made, made_labels.tolist(), strict=True):
         source = TF.pad(((data[label].double() - mean) / 255).float(), [4])
-        views = [TF.crop(source, t, l, 32, 32) for t in range(9) for l in range(9)]
+        views = [TF.crop(source, y, x, 32, 32) for y in range(9) for x in range(9)]
         assert any(
             torch.allclose(image, view, atol=1e-6) or torch.allclose(image, view.flip(-1), atol=1e-6) for view in views
         )

@@ -1,6 +1,8 @@
-"""Mini-batches made on the device from a data set that lives there: a few tensor operations, no workers, no host synchronisation.
+"""Mini-batches made on the device from a data set that lives there: a few tensor operations, no workers, no host
+synchronisation.
 
-Which images a batch holds is a function of (seed, epoch), how they are cropped and mirrored one of (seed, iteration); there is no state.
+Which images a batch holds is a function of (seed, epoch), how they are cropped and mirrored one of (seed, iteration);
+there is no state.
 """
 
 import torch
@@ -23,9 +25,11 @@ def resize(images: torch.Tensor, size: int) -> torch.Tensor:
 def crop_and_mirror(
     images: torch.Tensor, top: torch.Tensor, left: torch.Tensor, mirror: torch.Tensor, pad: int
 ) -> torch.Tensor:
-    """Pads images [N, H, W, C] by `pad` zeros on each side, crops back to H x W at (top, left) in [0, 2 * pad], then mirrors where asked.
+    """Pads images [N, H, W, C] by `pad` zeros on each side, crops back to H x W at (top, left) in [0, 2 * pad], then
+    mirrors where asked.
 
-    One gather for the whole batch. Augmentation of He et al. 2015, section 4.2; zero is the mean image there, so pad after normalising.
+    One gather for the whole batch. Augmentation of He et al. 2015, section 4.2; zero is the mean image there, so pad
+    after normalising.
     """
     count, height, width = images.shape[:3]
     device = images.device
@@ -39,12 +43,14 @@ def crop_and_mirror(
 class Batches:
     """Augmented training batches as a function of the iteration.
 
-    `images` uint8 [N, 3, S, S] and `labels` int64 [N] are moved to `device`. Calling it with an iteration (from 0) gives float images
-    [batch, 3, S, S] in channels_last layout, per-pixel mean subtracted, in units of 255, and int64 labels [batch].
+    `images` uint8 [N, 3, S, S] and `labels` int64 [N] are moved to `device`. Calling it with an iteration (from 0)
+    gives float images [batch, 3, S, S] in channels_last layout, per-pixel mean subtracted, in units of 255, and int64
+    labels [batch].
     """
 
     def __init__(self, images: torch.Tensor, labels: torch.Tensor, batch: int, seed: int, device: torch.device | str):
-        # Channels last in memory: a pixel's channels are one index, and the convolutions get the layout they like for free.
+        # Channels last in memory: a pixel's channels are one index, and the convolutions get the layout they like for
+        # free.
         images = images.permute(0, 2, 3, 1).contiguous()
         total = sum(chunk.long().sum(0) for chunk in images.split(1000))  # integers: exact in any order
         self.mean = (total.double() / len(images)).float().to(device)

@@ -1,8 +1,9 @@
 """Random integers as a pure function of integers.
 
-A generator has a state that must be saved, restored and kept in step; a function of (seed, iteration) has none. That is what makes resuming a
-run exact and cheap, and the data the same on every machine and device. The function is splitmix64 (Steele, Lea and Flood, 2014, "Fast splittable
-pseudorandom number generators"), in counter form: the i-th number is computed from i alone, so a whole batch is a few tensor operations.
+A generator has a state that must be saved, restored and kept in step; a function of (seed, iteration) has none. That is
+what makes resuming a run exact and cheap, and the data the same on every machine and device. The function is splitmix64
+(Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators"), in counter form: the i-th number is
+computed from i alone, so a whole batch is a few tensor operations.
 """
 
 import torch

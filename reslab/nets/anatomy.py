@@ -54,7 +54,8 @@ class Anatomy(tuple[Layer, ...]):
         head, *body = ("".join(f"<td>{cell}</td>" for cell in row) for row in self._rows())
         rows = "".join(f"<tr>{row}</tr>" for row in body)
         head = head.replace("td>", "th>")
-        return f'<div style="max-height:24em;overflow:auto"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return f'<div style="max-height:24em;overflow:auto">{table}</div>'
 
 
 def _multiply_adds(module: nn.Module, output: torch.Tensor) -> int:
@@ -66,10 +67,12 @@ def _multiply_adds(module: nn.Module, output: torch.Tensor) -> int:
 
 
 def anatomy(net: nn.Module, input_shape: tuple[int, int, int] = (3, 32, 32)) -> Anatomy:
-    """The layer table of `net` for one input of `input_shape` [C, H, W]; any net whose layers are modules, ours or another library's.
+    """The layer table of `net` for one input of `input_shape` [C, H, W]; any net whose layers are modules, ours or
+    another library's.
 
-    Computes shapes only, on the meta device: instant at any depth, and the net is left as it was. Convolutions inside a `Shortcut`, or in
-    torchvision's `downsample`, are listed but add nothing to the depth, which counts the main path (He et al. 2015, section 3.3).
+    Computes shapes only, on the meta device: instant at any depth, and the net is left as it was. Convolutions inside a
+    `Shortcut`, or in torchvision's `downsample`, are listed but add nothing to the depth, which counts the main path
+    (He et al. 2015, section 3.3).
     """
     twin = copy.deepcopy(net).to("meta").eval()
     shortcuts = {m for s in twin.modules() if isinstance(s, Shortcut) for m in s.modules()}

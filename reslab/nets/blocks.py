@@ -61,10 +61,12 @@ BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
 def initialise(net: nn.Module, generator: torch.Generator | None = None) -> None:
-    """He initialisation in place: zero-mean normal weights with std sqrt(2 / fan_in) for convolutions (He et al. 2015b, 1502.01852, eq. 10).
+    """He initialisation in place: zero-mean normal weights with std sqrt(2 / fan_in) for convolutions (He et al. 2015b,
+    1502.01852, eq. 10).
 
-    The rule is made for layers followed by a ReLU. The classifier is not: it gets std 0.01 and no bias, so that training starts from
-    the uniform guess, loss ln(classes), at any depth. `generator` is a CPU generator; None uses torch's global one.
+    The rule is made for layers followed by a ReLU. The classifier is not: it gets std 0.01 and no bias, so that
+    training starts from the uniform guess, loss ln(classes), at any depth. `generator` is a CPU generator; None uses
+    torch's global one.
     """
     for module in net.modules():
         if isinstance(module, nn.Conv2d):

@@ -12,8 +12,8 @@ from .shortcuts import shortcut_class
 class CifarNet(nn.Module):
     """stem -> stage1 -> stage2 -> stage3 -> average pool -> fc. Images [N, 3, H, W] (float) -> logits [N, num_classes].
 
-    Stage s has n blocks of width * 2**(s-1) channels; stages 2 and 3 halve height and width at their entry. Blocks are named
-    `stage1.block1` and so on.
+    Stage s has n blocks of width * 2**(s-1) channels; stages 2 and 3 halve height and width at their entry. Blocks are
+    named `stage1.block1` and so on.
     """
 
     def __init__(self, blocks_per_stage: int, shortcut: str, width: int, block: str, num_classes: int):
@@ -39,7 +39,7 @@ class CifarNet(nn.Module):
 
 
 def check_depth(depth: int, block: str = "basic") -> int:
-    """Blocks a stage for a net of `depth` weighted layers. Raises ValueError, listing allowed depths, if there is no such net."""
+    """Blocks a stage for a net of `depth` weighted layers. Raises ValueError, saying what is allowed, if none."""
     if block not in BLOCKS:
         raise ValueError(f"block={block!r} is unknown; allowed: {', '.join(BLOCKS)}")
     step = 3 * BLOCKS[block].layers
@@ -58,10 +58,12 @@ def cifar_net(
     num_classes: int = 10,
     generator: torch.Generator | None = None,
 ) -> CifarNet:
-    """The net of `depth` weighted layers with He initialisation (He et al. 2015, section 4.2). `shortcut="none"` is the plain net.
+    """The net of `depth` weighted layers with He initialisation (He et al. 2015, section 4.2). `shortcut="none"` is the
+    plain net.
 
-    Takes float images [N, 3, H, W] and returns logits [N, num_classes]. `generator` makes the initialisation reproducible.
-    Raises ValueError for a depth that is not 6n+2 (bottleneck: 9n+2), an unknown shortcut or block, or a width or class count below 1.
+    Takes float images [N, 3, H, W] and returns logits [N, num_classes]. `generator` makes the initialisation
+    reproducible. Raises ValueError for a depth that is not 6n+2 (bottleneck: 9n+2), an unknown shortcut or block, or a
+    width or class count below 1.
     """
     n = check_depth(depth, block)
     shortcut_class(shortcut)

@@ -1,7 +1,7 @@
 """Every shortcut: what a block does with its input x besides feeding it to the residual branch F.
 
-A shortcut is a module that merges x and F(x) into the block's output before the last activation. To add one, write a class and register it; it
-can then be named wherever a config names a shortcut:
+A shortcut is a module that merges x and F(x) into the block's output before the last activation. To add one, write a
+class and register it; it can then be named wherever a config names a shortcut:
 
     @register("half")
     class Half(Shortcut):
@@ -39,7 +39,7 @@ def shortcut_class(name: str) -> type["Shortcut"]:
 
 
 class Shortcut(nn.Module):
-    """Merges a block's input x [N, in_channels, H, W] and F(x) [N, out_channels, H/stride, W/stride] into the shape of F(x)."""
+    """Merges a block's input x [N, in_channels, H, W] and F(x) [N, out_channels, H/stride, W/stride] into one."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int):
         super().__init__()
@@ -67,7 +67,8 @@ class Plain(Shortcut):
 
 @register("A")
 class IdentityPadded(Shortcut):
-    """y = F(x) + x, subsampled and zero-padded where the shape changes; no parameters (He et al. 2015, section 3.3, option A).
+    """y = F(x) + x, subsampled and zero-padded where the shape changes; no parameters (He et al. 2015, section 3.3,
+    option A).
 
     The zero channels go half in front and half behind, as in the widely used CIFAR checkpoints; the paper does not say.
     """

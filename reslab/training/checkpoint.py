@@ -16,9 +16,11 @@ DIGEST = hashlib.sha256().digest_size
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
-    """Writes `state` (tensors, numbers, strings, lists, dicts) as the folder's checkpoint; the last one becomes the previous one.
+    """Writes `state` (tensors, numbers, strings, lists, dicts) as the folder's checkpoint; the last one becomes the
+    previous one.
 
-    The file is torch.save's, followed by its SHA-256. Raises OSError if the disk does not take it; the old checkpoints then stay.
+    The file is torch.save's, followed by its SHA-256. Raises OSError if the disk does not take it; the old checkpoints
+    then stay.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -39,7 +41,7 @@ def _read(path: Path, device: torch.device | str) -> dict[str, Any] | None:
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
-    """The newest whole checkpoint of the folder, or None if there is none. A damaged one is named in a warning and the one before it used."""
+    """The newest whole checkpoint of the folder, or None. A damaged one is warned of, the one before it used."""
     # A file from a save that was stopped between its two renames is the newest there is.
     for name in (f"{NAME}.new", NAME, PREVIOUS):
         path = folder / name

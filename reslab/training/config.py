@@ -55,9 +55,11 @@ FROM_PROFILE: Any = None  # a field left at this takes the profile's value
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that determines a run's result. Fields left out take the profile's value; after construction every field has its value.
+    """Everything that determines a run's result. Fields left out take the profile's value; after construction every
+    field has its value.
 
-    Raises ValueError, naming the field, the value and what is allowed, for a value that cannot be trained. Recipe: He et al. 2015, section 4.2.
+    Raises ValueError, naming the field, the value and what is allowed, for a value that cannot be trained. Recipe: He
+    et al. 2015, section 4.2.
     """
 
     depth: int = 20  # weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks
@@ -162,7 +164,7 @@ class RunConfig:
 
 
 def check_names(given, allowed: list[str], where: str) -> None:
-    """Raises ValueError for the first of `given` that is not in `allowed`, naming the closest that is: never train with a misspelt parameter."""
+    """Raises ValueError for the first of `given` that is not in `allowed`, naming the closest that is."""
     for name in given:
         if name not in allowed:
             close = get_close_matches(name, allowed, n=1, cutoff=0.0)
@@ -171,10 +173,12 @@ def check_names(given, allowed: list[str], where: str) -> None:
 
 
 def learning_rate(config: RunConfig, iteration: int, warmup_end: int | None = None) -> float:
-    """The learning rate of `iteration` (counted from 0): a pure function of the config, the iteration and one recorded number.
+    """The learning rate of `iteration` (counted from 0): a pure function of the config, the iteration and one recorded
+    number.
 
-    `warmup_end` is the iteration at which the running training error fell below `config.warmup_error`, None while it has not; only nets of
-    depth 110 and more look at it: they train at lr / 10 until then (He et al. 2015, section 4.2). No scheduler state that could be lost or chained wrongly.
+    `warmup_end` is the iteration at which the running training error fell below `config.warmup_error`, None while it
+    has not; only nets of depth 110 and more look at it: they train at lr / 10 until then (He et al. 2015, section 4.2).
+    No scheduler state that could be lost or chained wrongly.
     """
     lr = config.lr / 10 ** sum(iteration >= drop for drop in config.lr_drops)
     if iteration < config.warmup_iterations:

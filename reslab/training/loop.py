@@ -1,4 +1,4 @@
-"""train(): one explicit loop, the same for every task, that can be stopped at any moment and goes on as if it had not been."""
+"""train(): one explicit loop, the same for every task, that can be stopped at any moment and goes on unchanged."""
 
 import math
 import time
@@ -62,15 +62,17 @@ def train(
     progress: Report | None = None,
     wait: bool = True,
 ) -> Run:
-    """Trains `config` and returns its run: at once if it is done, going on, bit for bit, from where it was stopped if it is not.
+    """Trains `config` and returns its run: at once if it is done, going on, bit for bit, from where it was stopped if
+    it is not.
 
-    `data` is where the data set is (see load_dataset). `progress` is called with a Progress about twice a second. If a live process trains
-    this run already, waits for it, or with `wait=False` raises RunBusy. SIGTERM and Ctrl-C write a checkpoint and leave the run resumable.
-    Raises RunFailed if a loss is not finite, DataError if the data cannot be had, ValueError for a device that is not there.
+    `data` is where the data set is (see load_dataset). `progress` is called with a Progress about twice a second. If a
+    live process trains this run already, waits for it, or with `wait=False` raises RunBusy. SIGTERM and Ctrl-C write a
+    checkpoint and leave the run resumable. Raises RunFailed if a loss is not finite, DataError if the data cannot be
+    had, ValueError for a device that is not there.
     """
-    run = (store if isinstance(store, RunStore) else RunStore(store)).create(config)
     report = progress or (lambda _progress: None)
     device = pick_device(device)
+    run = (store if isinstance(store, RunStore) else RunStore(store)).create(config)
     owner = None
     while run.state != "done" and owner is None:
         try:

@@ -27,7 +27,7 @@ class OwnershipLost(Exception):
 
 
 def _alive(status: dict[str, Any]) -> bool:
-    """Whether the owner in `status` still trains: heard of lately and, on this machine, the same process still there."""
+    """Whether the owner in `status` still trains: heard of lately and, on this machine, the same live process."""
     if time.time() - status["heartbeat"] > SILENT:
         return False
     if status["host"] != socket.gethostname():
@@ -41,7 +41,8 @@ def _alive(status: dict[str, Any]) -> bool:
 class Owner:
     """This process's hold on a run: claims it, keeps status.json alive, and writes how it ended.
 
-    The decision is made under a file lock that the system releases if its holder dies. Raises RunBusy if a live process has the run.
+    The decision is made under a file lock that the system releases if its holder dies. Raises RunBusy if a live process
+    has the run.
     """
 
     def __init__(self, run: Run):

@@ -26,7 +26,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def provenance(config: RunConfig, dataset: Dataset, device: torch.device) -> dict[str, Any]:
-    """Git commit and dirty flag, versions, device, threads, precision and data fingerprint of a sitting that starts now."""
+    """Git commit and dirty flag, versions, device, threads, precision and data fingerprint of a sitting."""
     tracked = (
         _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
     )  # not just inside another project's tree

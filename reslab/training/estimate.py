@@ -1,0 +1,144 @@
+"""How long runs will take on this machine: a few real training steps, timed."""
+
+import heapq
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+
+from ..data import Dataset
+from .config import DATASETS, RunConfig
+from .loop import pick_device
+from .state import State, step
+from .task import EVALUATION_BATCH, Classification
+
+HELD_OUT = {"cifar10": 10_000, "shapes": 2_000}  # test images
+WARM_UP = 2  # steps that are not timed: the first ones choose algorithms and grow the heap
+ENOUGH = 20  # timed steps after which the rest would only confirm them
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What one configuration costs here, in seconds."""
+
+    step: float
+    evaluation: float
+
+    def seconds(self, config: RunConfig, done: int = 0) -> float:
+        """Training time from iteration `done` to the end, evaluations included; not the start of a process."""
+        points = -(-config.iterations // config.log_every) - done // config.log_every
+        return (config.iterations - done) * self.step + points * self.evaluation
+
+    def scaled(self, factor: float) -> "Speed":
+        return Speed(self.step * factor, self.evaluation * factor)
+
+
+def estimate(
+    config: RunConfig, device: str | torch.device | None = None, threads: int | None = None, budget: float = 2.0
+) -> float:
+    """Seconds that a whole run of `config` takes here, with `threads` torch threads; measures for about `budget` seconds."""
+    return measure(config, device, threads, budget).seconds(config)
+
+
+def measure(
+    config: RunConfig, device: str | torch.device | None = None, threads: int | None = None, budget: float = 2.0
+) -> Speed:
+    """Times steps and an evaluation of `config` on random images of its shape, for about `budget` seconds, of which a step each is the least.
+
+    Raises ValueError for a device that is not there.
+    """
+    device = pick_device(device)
+    deadline = time.perf_counter() + budget
+    with _threads(threads or torch.get_num_threads()):
+        task = Classification(replace(config, val_split=0), _random_images(config), device)
+        state = State.fresh(task, config, device)
+        clock = _Clock(device)
+        for _ in range(WARM_UP):
+            step(state, task, config)
+            if clock.now() > deadline:
+                break
+        first, start = state.iteration, clock.now()
+        while state.iteration == first or (clock.now() < deadline and state.iteration - first < ENOUGH):
+            step(state, task, config)
+        seconds_a_step = (clock.now() - start) / (state.iteration - first)
+        start = clock.now()
+        task.evaluate(state.net)
+        batches = (config.val_split or HELD_OUT[config.dataset]) / EVALUATION_BATCH
+        return Speed(seconds_a_step, (clock.now() - start) * batches)
+
+
+def measure_all(
+    configs: Sequence[RunConfig],
+    device: str | torch.device | None = None,
+    threads: int | None = None,
+    budget: float = 8.0,
+) -> dict[RunConfig, Speed]:
+    """The speed of each config, in about `budget` seconds whatever their number.
+
+    Seeds cost the same. The most expensive are measured first; where the budget ends, the rest are taken from the nearest one measured, in
+    proportion to their work.
+    """
+    kinds = sorted({replace(config, seed=0) for config in configs}, key=work, reverse=True)
+    deadline = time.perf_counter() + budget
+    measured: dict[RunConfig, Speed] = {}
+    for index, kind in enumerate(kinds):
+        left = deadline - time.perf_counter()
+        if measured and left <= 0:
+            break
+        measured[kind] = measure(kind, device, threads, max(left, 0) / (len(kinds) - index))
+    speeds = {}
+    for config in configs:
+        kind = replace(config, seed=0)
+        nearest = min(measured, key=lambda other: (other != kind, abs(work(other) - work(kind))))
+        speeds[config] = measured[nearest].scaled(work(kind) / work(nearest))
+    return speeds
+
+
+def work(config: RunConfig) -> float:
+    """In proportion to the multiply-adds of one step: each stage has twice the channels at half the size, so every layer costs the same."""
+    return config.depth * config.width**2 * config.image_size**2 * config.batch
+
+
+def together(seconds: Sequence[float], jobs: int) -> float:
+    """How long these take, `jobs` at a time, in this order."""
+    ends = [0.0] * jobs
+    for duration in seconds:
+        heapq.heapreplace(ends, ends[0] + duration)
+    return max(ends)
+
+
+class _Clock:
+    """Seconds, once the device has done what it was given."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+
+    def now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _random_images(config: RunConfig) -> Dataset:
+    """As few as do: two batches to train on, one of EVALUATION_BATCH to evaluate."""
+    generator = torch.Generator().manual_seed(0)
+    size, classes = DATASETS[config.dataset][1], 10
+
+    def split(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        images = torch.randint(256, (count, 3, size, size), generator=generator, dtype=torch.uint8)
+        return images, torch.randint(classes, (count,), generator=generator)
+
+    names = tuple(map(str, range(classes)))
+    return Dataset(config.dataset, names, *split(2 * config.batch), *split(EVALUATION_BATCH), fingerprint={})

@@ -1,0 +1,115 @@
+"""RunConfig: the paper's recipe, refusals that help, and an id that changes with every field."""
+
+import dataclasses
+import json
+
+import pytest
+
+from reslab import RunConfig
+from reslab.training.config import PROFILES, learning_rate
+
+
+def test_paper_profile_is_the_papers_recipe():
+    config = RunConfig(profile="paper")
+    assert (config.iterations, config.batch, config.lr, config.lr_drops) == (64_000, 128, 0.1, (32_000, 48_000))
+    assert (config.momentum, config.weight_decay, config.width, config.dataset) == (0.9, 1e-4, 16, "cifar10")
+
+
+def test_short_is_a_sixteenth_of_the_schedule():
+    config = RunConfig(profile="short")
+    assert (config.iterations, config.lr_drops) == (4_000, (2_000, 3_000))
+    paper = RunConfig(profile="paper").to_dict()
+    assert {name for name, value in config.to_dict().items() if value != paper[name]} == {
+        "profile",
+        "iterations",
+        "lr_drops",
+        "log_every",
+    }
+
+
+@pytest.mark.parametrize(
+    ("iteration", "lr"),
+    [(0, 0.1), (31_999, 0.1), (32_000, 0.01), (47_999, 0.01), (48_000, 0.001), (63_999, 0.001)],
+)
+@pytest.mark.parametrize("depth", [20, 56])
+def test_learning_rates_of_the_paper(iteration, lr, depth):
+    assert learning_rate(RunConfig(depth=depth, profile="paper"), iteration) == pytest.approx(lr, rel=1e-12)
+
+
+@pytest.mark.parametrize("depth", [110, 1202])
+def test_deep_nets_warm_up_until_the_recorded_iteration(depth):
+    config = RunConfig(depth=depth, profile="paper")
+    assert learning_rate(config, 0) == learning_rate(config, 5_000, None) == pytest.approx(0.01)
+    assert learning_rate(config, 399, warmup_end=400) == pytest.approx(0.01)
+    assert learning_rate(config, 400, warmup_end=400) == pytest.approx(0.1)
+    assert learning_rate(config, 32_000, warmup_end=400) == pytest.approx(0.01)
+
+
+def test_linear_warm_up_by_iterations():
+    config = RunConfig(profile="paper", warmup_iterations=10)
+    assert [learning_rate(config, i) for i in (0, 4, 9, 10)] == pytest.approx([0.01, 0.05, 0.1, 0.1])
+
+
+def test_an_explicit_length_stretches_the_schedule_and_explicit_drops_win():
+    assert RunConfig(profile="paper", iterations=640).lr_drops == (320, 480)
+    assert RunConfig(profile="paper", iterations=640, lr_drops=(100,)).lr_drops == (100,)
+    assert RunConfig(profile="smoke", iterations=1).lr_drops == ()
+
+
+def test_every_field_changes_the_id():
+    base = RunConfig(profile="smoke")
+    others = dict(
+        depth=8, shortcut="B", profile="demo", seed=1, dataset="cifar10", block="bottleneck", width=5, image_size=16
+    ) | dict(val_split=100, iterations=11, batch=8, lr=0.2, lr_drops=(5,), warmup_iterations=2, warmup_error=50.0)
+    others |= dict(momentum=0.5, weight_decay=0.0, precision="fp32", log_every=4)
+    assert set(others) == {field.name for field in dataclasses.fields(RunConfig)}
+    changed = [dataclasses.replace(base, **{name: value}) for name, value in others.items()]
+    assert len({config.id for config in [base, *changed]}) == len(others) + 1
+
+
+def test_the_id_is_over_resolved_values_and_reads_well():
+    explicit = RunConfig(depth=56, shortcut="none", profile="paper", lr=0.1, iterations=64_000)
+    assert explicit == RunConfig(depth=56, shortcut="none", profile="paper")
+    assert explicit.id.startswith("cifar10-plain56-paper-s0-")
+    assert RunConfig(depth=20, lr_drops=[1, 2], lr=1).id == RunConfig(depth=20, lr_drops=(1, 2), lr=1.0).id
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_json_round_trip(profile):
+    config = RunConfig(depth=44, shortcut="C", profile=profile, seed=7)
+    assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"),
+    [
+        ("depth", 21, "6n+2"),
+        ("depth", "20", "type int"),
+        ("shortcut", "D", "none, A, B, C"),
+        ("profile", "papre", "paper, short, demo, smoke"),
+        ("dataset", "cifar100", "cifar10, shapes"),
+        ("precision", "fp16", "fp32, bf16"),
+        ("seed", -1, "0 or more"),
+        ("seed", True, "type int"),
+        ("iterations", 0, "1 or more"),
+        ("lr", 0.0, "more than 0"),
+        ("lr", float("nan"), "more than 0"),
+        ("momentum", 1.0, "below 1"),
+        ("batch", 1, "2 to"),
+        ("image_size", 12, "8, 16, 32"),
+        ("val_split", 10_000, "0 to"),
+        ("lr_drops", (5, 3), "increasing"),
+        ("lr_drops", ("a",), "whole numbers"),
+        ("warmup_error", 101.0, "0 to 100"),
+    ],
+)
+def test_wrong_values_are_refused_with_field_value_and_what_is_allowed(field, value, allowed):
+    with pytest.raises(ValueError) as refusal:
+        RunConfig(**{field: value})
+    assert field in str(refusal.value) and str(value).strip("()") in str(refusal.value)
+    assert allowed in str(refusal.value)
+
+
+def test_a_misspelt_field_is_refused_naming_the_closest():
+    with pytest.raises(ValueError, match=r"'shortcutt'.*did you mean 'shortcut'"):
+        RunConfig.from_dict({"shortcutt": "A"})

@@ -1,0 +1,107 @@
+"""One process trains a run; the others wait, or are told who has it; the dead and the silent are taken over."""
+
+import json
+import os
+import time
+
+import pytest
+
+from reslab import RunConfig, RunStore, train
+from reslab.training.owner import SILENT, Owner, OwnershipLost, RunBusy
+
+from .processes import owned_by, result, start, wait_until
+
+CONFIG = RunConfig(depth=8, profile="smoke", iterations=150, log_every=50)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunStore(tmp_path).create(CONFIG)
+
+
+def change_status(run, **values):
+    (run.path / "status.json").write_text(json.dumps(run.status | values))
+
+
+def test_a_second_process_waits_and_gets_the_first_ones_run(tmp_path, run):
+    first = start(CONFIG, tmp_path)
+    wait_until(owned_by(tmp_path, CONFIG, first))
+    notes = []
+    got = train(CONFIG, tmp_path, progress=lambda p: notes.append(p.note))
+    first.join()
+    assert got.state == "done" and got.status["pid"] == first.pid != os.getpid()
+    assert f"process {first.pid}" in notes[0]
+    assert "resumed" not in got.provenance
+
+
+def test_or_is_told_who_has_it(tmp_path, run):
+    first = start(CONFIG, tmp_path)
+    wait_until(owned_by(tmp_path, CONFIG, first))
+    with pytest.raises(RunBusy, match=f"process {first.pid} on .* at iteration"):
+        train(CONFIG, tmp_path, wait=False)
+    first.join()
+
+
+def test_a_waiting_process_takes_over_when_the_owner_is_killed(tmp_path, run):
+    first = start(CONFIG, tmp_path)
+    wait_until(lambda: len(run.metrics) >= 1)
+    second = start(CONFIG, tmp_path)
+    time.sleep(0.3)
+    first.kill()
+    first.join()
+    second.join()
+    assert run.state == "done" and run.status["pid"] == second.pid
+    assert result(run) == result(train(CONFIG, tmp_path / "alone"))
+
+
+def test_many_at_once_train_once(tmp_path, run):
+    processes = [start(CONFIG, tmp_path) for _ in range(4)]
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert run.state == "done" and "resumed" not in run.provenance
+
+
+def test_a_dead_pid_is_taken_over(run):
+    first = Owner(run)
+    first.release("interrupted")
+    gone = max(int(name) for name in os.listdir("/proc") if name.isdigit()) + 100_000
+    change_status(run, state="running", heartbeat=time.time(), pid=gone)
+    Owner(run).release("interrupted")
+
+
+def test_a_pid_that_another_process_got_is_taken_over(run):
+    Owner(run).release("interrupted")
+    change_status(run, state="running", heartbeat=time.time(), process_started=1.0)
+    Owner(run).release("interrupted")
+
+
+def test_another_machines_owner_counts_while_its_heart_beats(run):
+    Owner(run).release("interrupted")
+    change_status(run, state="running", heartbeat=time.time(), host="elsewhere")
+    with pytest.raises(RunBusy, match="elsewhere"):
+        Owner(run)
+    change_status(run, heartbeat=time.time() - SILENT - 1)
+    Owner(run).release("interrupted")
+
+
+def test_an_owner_that_was_taken_over_stops_writing(run):
+    slow = Owner(run)
+    change_status(run, heartbeat=time.time() - SILENT - 1)
+    fast = Owner(run)
+    with pytest.raises(OwnershipLost, match="taken over"):
+        slow.check()
+    slow.release("failed")
+    assert run.state == "running"
+    fast.check()
+    fast.release("done")
+    assert run.state == "done"
+
+
+def test_the_heart_beats_while_training(run, monkeypatch):
+    monkeypatch.setattr("reslab.training.owner.HEARTBEAT", 0.02)
+    owner = Owner(run)
+    before = run.status["heartbeat"]
+    owner.iteration = 7
+    wait_until(lambda: run.status["heartbeat"] > before and run.status["iteration"] == 7, seconds=5)
+    owner.release("interrupted")
