@@ -34,8 +34,7 @@ DATASETS = ("cifar10", "shapes")
 def load_dataset(
     name: str = "cifar10", root: str | Path | None = None, cache: str | Path | None = None, progress: bool = True
 ) -> Dataset:
-    """A data set as uint8 tensors, verified by fingerprint; from its cache, and so in under a second, from the second
-    time on.
+    """A data set as uint8 tensors, verified by fingerprint, and from the second time on read from its cache.
 
     Args:
         name: "cifar10" (Krizhevsky, 2009: 50,000 + 10,000 images of 3x32x32, ten classes), or "shapes", drawn by code,

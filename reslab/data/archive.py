@@ -2,6 +2,7 @@
 pickle says.
 """
 
+import gzip
 import io
 import pickle
 import tarfile
@@ -46,13 +47,14 @@ def _members(source: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     if source.is_dir():
         yield from ((name, (source / name).read_bytes()) for name in names if (source / name).is_file())
         return
-    with tarfile.open(source, "r:gz") as archive:
+    with gzip.open(source) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
         for member in archive:
             name = PurePosixPath(member.name).name
             if name in names and member.isfile():
                 file = archive.extractfile(member)
                 assert file is not None  # it is one only for what is no regular file
                 yield name, file.read()
+        stream.read()  # the padding behind the last file and the checksum: they tell whether the archive was cut there
 
 
 def _unpack(blob: bytes, where: str, size: tuple[int, int]) -> tuple[np.ndarray, list[int]]:

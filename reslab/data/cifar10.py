@@ -64,21 +64,13 @@ def load(root: str | Path | None, cached: str | Path | None, progress: bool, sta
         if held:
             return held[0]
         source = _download(root)
-    stamp = _stamp(
-        source, standard
-    )  # taken before reading: a source that changes meanwhile is then read anew next time
+    stamp = _stamp(source, standard)  # before reading: a source that changes meanwhile is then read anew next time
     splits = {split: canonical(*arrays) for split, arrays in _read(source, standard, progress).items()}
     verify(splits, standard.fingerprint, str(source))
-    train, test = splits["train"], splits["test"]
-    dataset = Dataset(
-        standard.name,
-        standard.classes,
-        train.images,
-        train.labels,
-        test.images,
-        test.labels,
-        dict(standard.fingerprint),
-    )
+    tensors = {
+        f"{split}_{part}": getattr(splits[split], part) for split in folder.SPLITS for part in ("images", "labels")
+    }
+    dataset = Dataset(standard.name, standard.classes, **tensors, fingerprint=dict(standard.fingerprint))
     cache.write(file, dataset, stamp)
     return dataset
 
@@ -91,9 +83,7 @@ def _is_batches(path: Path, standard: Standard) -> bool:
 
 
 def _candidates(root: Path, standard: Standard) -> list[Path]:
-    """What may hold the data, best first, judged by names alone. Raises DataError where `root` names a file that is not
-    there.
-    """
+    """What may hold the data, best first, judged by names alone. Raises DataError where `root` is a missing file."""
     if root.suffix in (".zip", ".gz", ".tgz") and not root.exists():
         raise DataError(f"there is no file {root}; give the folder or the archive that holds {standard.name}")
     if root.is_file() or (root.is_dir() and _is_batches(root, standard)):
@@ -109,8 +99,7 @@ def _choose(root: Path, candidates: list[Path], standard: Standard) -> Path | No
         if root.is_file() or path.name == ARCHIVE or _is_batches(path, standard):
             return path
         try:
-            # More than half: a copy that lacks a class is this data set with a fault, a zip of cats and dogs is another
-            # one.
+            # More than half: a copy that lacks a class is this data set with a fault, one of cats and dogs is another.
             if 2 * len(folder.open_tree(path).classes() & set(standard.classes)) > len(standard.classes):
                 return path
         except DataError as error:
@@ -121,9 +110,7 @@ def _choose(root: Path, candidates: list[Path], standard: Standard) -> Path | No
 
 
 def _stamp(source: Path, standard: Standard) -> str:
-    """What changes when the source does: paths, sizes and times. Of an image folder those of the class folders, not of
-    60,000 files.
-    """
+    """What changes when the source does: paths, sizes and times; of an image folder, those of the class folders."""
     parts = [source]
     if source.is_dir():
         parts = [source / name for names in standard.batches.values() for name in names]
@@ -170,7 +157,7 @@ def _check_counts(labels: torch.Tensor, split: str, standard: Standard, source: 
 
 
 def _download(root: Path) -> Path:
-    """Download the archive into `root` through torchvision, which shows its own bar; a failure leaves nothing behind."""
+    """Download the archive into `root` through torchvision and its progress bar. A failure leaves nothing behind."""
     # Imported here: it takes a second, and only the very first load needs it.
     from torchvision.datasets import CIFAR10 as Torchvision
     from torchvision.datasets.utils import download_url
@@ -192,7 +179,8 @@ def _download(root: Path) -> Path:
             raise
         raise DataError(
             f"CIFAR-10 is not in {root} and could not be downloaded ({error}); put {ARCHIVE} from {Torchvision.url} "
-            f'there, or set RESLAB_DATA (or --data) to the folder that has it, or use the data set "shapes", which needs no download'
+            f"there, or set RESLAB_DATA (or --data) to the folder that has it, or use the data set 'shapes', which "
+            f"needs no download"
         ) from error
     finally:
         socket.setdefaulttimeout(patience)

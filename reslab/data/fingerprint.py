@@ -46,6 +46,6 @@ def verify(found: Mapping[str, Split], expected: Mapping[str, str], where: str) 
         if split.fingerprint != fingerprint:
             raise DataError(
                 f"the {name} split in {where} is not the known one: its {len(split.images)} images have the "
-                f"fingerprint {split.fingerprint[:16]}... instead of {fingerprint[:16]}..., so at least one pixel or label "
-                f"was changed; replace it by an unchanged copy"
+                f"fingerprint {split.fingerprint[:16]}... instead of {fingerprint[:16]}..., so at least one pixel or "
+                f"label was changed; replace it by an unchanged copy"
             )

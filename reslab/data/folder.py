@@ -35,9 +35,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Tree:
-    """The image files of a folder or zip: `files[split][class]` is a sorted list of names, and `read(name)` gives a
-    file's bytes.
-    """
+    """The images of a folder or zip: `files[split][class]` is a sorted list of names, `read(name)` a file's bytes."""
 
     path: Path
     files: dict[str, dict[str, list[str]]]

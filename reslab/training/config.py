@@ -38,12 +38,12 @@ PROFILES: dict[str, dict[str, Any]] = {
         dataset="shapes",
         image_size=16,
         width=8,
-        iterations=400,
+        iterations=700,
         batch=64,
         lr=0.03,
-        lr_drops=(240, 340),
-        warmup_iterations=60,
-        log_every=25,
+        lr_drops=(490, 630),
+        warmup_iterations=100,
+        log_every=35,
     ),
     # Seconds: for tests, not for conclusions.
     "smoke": PAPER
