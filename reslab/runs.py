@@ -7,6 +7,7 @@ weights.safetensors, and notebook.ipynb where papermill ran it.
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import cached_property
@@ -111,9 +112,10 @@ class Run:
 
 
 class RunStore:
-    """A folder of run folders."""
+    """A folder of run folders. Without a root: the folder that RESLAB_STORE names, else ./runs."""
 
-    def __init__(self, root: str | Path = "runs"):
+    def __init__(self, root: str | Path | None = None):
+        root = root or os.environ.get("RESLAB_STORE", "runs")
         if "://" in str(root):
             raise ValueError(f"store={str(root)!r} is a URL; a store is a folder on this machine or a mounted disk")
         self.root = Path(root)

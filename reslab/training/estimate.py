@@ -16,7 +16,7 @@ from .task import EVALUATION_BATCH, Classification
 
 HELD_OUT = {"cifar10": 10_000, "shapes": 2_000}  # test images
 WARM_UP = 2  # steps that are not timed: the first ones choose algorithms and grow the heap
-ENOUGH = 20  # timed steps after which the rest would only confirm them
+ENOUGH = 8  # timed steps after which the rest would only confirm them
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,16 @@ class Speed:
 def estimate(
     config: RunConfig, device: str | torch.device | None = None, threads: int | None = None, budget: float = 2.0
 ) -> float:
-    """Seconds that a whole run of `config` takes here, with `threads` torch threads; measures for about `budget` seconds."""
+    """Seconds that a whole run of `config` takes here with `threads` torch threads; measures for about `budget`."""
     return measure(config, device, threads, budget).seconds(config)
 
 
 def measure(
     config: RunConfig, device: str | torch.device | None = None, threads: int | None = None, budget: float = 2.0
 ) -> Speed:
-    """Times steps and an evaluation of `config` on random images of its shape, for about `budget` seconds, of which a step each is the least.
+    """Times steps and an evaluation of `config` on random images of its shape.
 
-    Raises ValueError for a device that is not there.
+    Takes about `budget` seconds, but times a step however long it is. Raises ValueError for a device that is not there.
     """
     device = pick_device(device)
     deadline = time.perf_counter() + budget
@@ -77,8 +77,8 @@ def measure_all(
 ) -> dict[RunConfig, Speed]:
     """The speed of each config, in about `budget` seconds whatever their number.
 
-    Seeds cost the same. The most expensive are measured first; where the budget ends, the rest are taken from the nearest one measured, in
-    proportion to their work.
+    Seeds cost the same. The most expensive are measured first; where the budget ends, the rest are taken from the
+    nearest one measured, in proportion to their work.
     """
     kinds = sorted({replace(config, seed=0) for config in configs}, key=work, reverse=True)
     deadline = time.perf_counter() + budget
@@ -97,7 +97,7 @@ def measure_all(
 
 
 def work(config: RunConfig) -> float:
-    """In proportion to the multiply-adds of one step: each stage has twice the channels at half the size, so every layer costs the same."""
+    """In proportion to the multiply-adds of one step: channels double where size halves, so layers cost the same."""
     return config.depth * config.width**2 * config.image_size**2 * config.batch
 
 

@@ -55,7 +55,7 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
 
 def train(
     config: RunConfig,
-    store: str | Path | RunStore = "runs",
+    store: str | Path | RunStore | None = None,
     *,
     device: str | torch.device | None = None,
     data: str | Path | None = None,

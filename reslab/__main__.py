@@ -1,0 +1,5 @@
+"""`python -m reslab` is `reslab`."""
+
+from .cli import app
+
+app(prog_name="reslab")

@@ -1,0 +1,161 @@
+"""One notebook through papermill: refused if it cannot take its parameters, stopped so that training keeps its work."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import papermill
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from papermill.exceptions import PapermillExecutionError
+
+from ..training.config import check_names
+
+STARTS = 3  # a kernel that dies before its first cell (two of them picked one port, say) is started again
+
+
+class NotebookFailed(Exception):
+    """A cell raised, or the kernel died; the message says what happened. The notebook holds the whole story."""
+
+
+class Interrupted(Exception):
+    """The notebook was stopped by `signal`, after training in it, if any, wrote its checkpoint."""
+
+    def __init__(self, number: int):
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.signal = number
+
+
+def declared(notebook: Path) -> list[str]:
+    """Names in the notebook's `parameters` cell. Raises ValueError if there is no such file or cell."""
+    if not notebook.is_file():
+        raise ValueError(f"there is no notebook {notebook}")
+    names = list(papermill.inspect_notebook(_plain(notebook)))
+    if not names:
+        raise ValueError(f"{notebook} declares no parameters: tag the cell that holds them with `parameters`")
+    return names
+
+
+def check_parameters(notebook: Path, names: Iterable[str]) -> None:
+    """Raises ValueError, naming the closest one, for a name the notebook does not declare.
+
+    papermill would only warn, and run it with the default.
+    """
+    check_names(names, declared(notebook), notebook.name)
+
+
+def execute(notebook: Path, out: Path, parameters: dict[str, Any]) -> None:
+    """Runs `notebook` with `parameters` in a kernel of this very Python and in this working directory.
+
+    `out` is saved after every cell. SIGINT and SIGTERM interrupt the kernel, wait for it, and raise Interrupted. Raises
+    ValueError before anything runs for a parameter that is not declared, and NotebookFailed for a cell that raises;
+    `out` then holds the error.
+    """
+    check_parameters(notebook, parameters)
+    for start in range(1, STARTS + 1):
+        with _Stop() as stop:
+            try:
+                papermill.execute_notebook(
+                    _plain(notebook),
+                    _plain(out),
+                    parameters,
+                    kernel_name="python3",
+                    language="python",
+                    progress_bar=False,
+                    kernel_manager_class=_kernel_class(stop),
+                    on_cell_start=stop.before_cell,
+                )
+                return
+            except PapermillExecutionError as error:
+                if stop.signal is not None or error.ename == "KeyboardInterrupt":
+                    raise Interrupted(stop.signal or signal.SIGINT) from None
+                raise NotebookFailed(f"{error.ename}: {error.evalue}") from None
+            except RuntimeError as error:  # nbclient's and jupyter_client's, for a kernel that is gone
+                if stop.signal is not None:
+                    raise Interrupted(stop.signal) from None
+                if stop.begun or start == STARTS:
+                    raise NotebookFailed(f"the kernel died: {error}; was there enough memory?") from None
+
+
+def _plain(path: Path) -> str:
+    """papermill takes braces in a path for the names of parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+class _Stop:
+    """Context manager: SIGINT and SIGTERM reach the kernel as an interrupt, and no cell begins after them.
+
+    Each further signal interrupts again, since a kernel between two cells ignores one.
+    """
+
+    def __init__(self):
+        self.signal: int | None = None
+        self.begun = False
+        self.kernel: AsyncKernelManager | None = None
+        self._before: dict[int, Callable | int | None] = {}
+
+    def __enter__(self) -> "_Stop":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._pass_on)
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _pass_on(self, number: int, _frame) -> None:
+        self.signal = number
+        provisioner = self.kernel.provisioner if self.kernel else None
+        if provisioner is not None and provisioner.has_process:
+            os.kill(provisioner.pid, signal.SIGINT)
+
+    def before_cell(self, cell, cell_index: int) -> None:
+        if self.signal is not None:
+            raise Interrupted(self.signal)
+        self.begun = True
+
+
+def _kernel_class(stop: _Stop) -> type[AsyncKernelManager]:
+    class ThisPython(AsyncKernelManager):
+        """A kernel of sys.executable, whatever the user has registered as python3."""
+
+        def __init__(self, **options):
+            super().__init__(**options)
+            if self.has_trait("transport_encryption"):  # newer ipykernels warn in every notebook if it is off
+                self.transport_encryption = "auto"
+            stop.kernel = self
+
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(**get_kernel_dict())
+
+        async def start_kernel(self, **options) -> None:
+            # Inherited from a notebook that called us, it would tell the kernel that a front end is there.
+            environment = {k: v for k, v in os.environ.items() if k != "JPY_SESSION_NAME"}
+            await super().start_kernel(**options, env=environment)
+
+    return ThisPython
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """A sentence on stderr and an exit code, for the process that started this one."""
+    try:
+        yield
+    except Interrupted as stopped:
+        sys.exit(128 + stopped.signal)
+    except (NotebookFailed, ValueError, OSError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":  # python -m reslab.batch.notebook NOTEBOOK OUT PARAMETERS, the last in JSON
+    with _exit_codes():
+        execute(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))

@@ -1,0 +1,160 @@
+"""What a study will do, checked to the last parameter before anything is written or runs."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..runs import Run, RunStore
+from ..training.config import RunConfig, check_names
+from ..training.estimate import measure_all
+from ..training.loop import pick_device
+from .local import Job, default_jobs, threads_each
+from .notebook import declared
+from .spec import FIELDS, Experiment, as_axis, check_fields
+
+STARTING = 8.0  # seconds until a kernel has imported torch and read the data
+# Parameters of every notebook that have an option of their own.
+OPTIONS = {"store": "--store", "seeds": "--seeds", "data": "--data", "settings": "-p NAME=VALUE for each field"}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of the study as it was when the plan was made."""
+
+    config: RunConfig
+    run: Run
+    label: str
+    parameters: dict[str, Any]  # of the notebook that trains it
+    state: str  # one of reslab.runs.STATES
+    iteration: int  # where it will go on from, about
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that has passed every check."""
+
+    experiment: Experiment
+    profile: str
+    seeds: int
+    runs: tuple[Planned, ...]
+    store: Path
+    data: str  # "" where the usual places are meant
+    at_once: int
+    parameters: Mapping[str, Any]  # as given to make_plan
+    report: dict[str, Any] | None  # parameters of the report notebook; None if it cannot show this grid
+
+    @property
+    def missing(self) -> list[Planned]:
+        return [planned for planned in self.runs if planned.state != "done"]
+
+    def seconds(self) -> dict[RunConfig, float]:
+        """What each missing run will still take on this machine, from a few steps of training."""
+        speeds = measure_all([p.config for p in self.missing], threads=threads_each(self.at_once))
+        return {p.config: STARTING + speeds[p.config].seconds(p.config, p.iteration) for p in self.missing}
+
+    def jobs(self, seconds: Mapping[RunConfig, float]) -> list[Job]:
+        """The missing runs, the longest first, so that the last ones to end are short."""
+        notebook = self.experiment.notebook
+        return [
+            Job(p.label, notebook, p.run.path / "notebook.ipynb", p.parameters, p.run, seconds[p.config])
+            for p in sorted(self.missing, key=lambda p: -seconds[p.config])
+        ]
+
+
+def make_plan(
+    experiment: str | Path,
+    *,
+    profile: str | None = None,
+    seeds: int | None = None,
+    store: str | Path | None = None,
+    data: str | Path | None = None,
+    jobs: int | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> Plan:
+    """The plan of an experiment, by name or file.
+
+    `parameters` are RunConfig fields, for the grid, or parameters of the report notebook. Raises ValueError for an
+    experiment, a name or a value that cannot be, naming the closest that can.
+    """
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs={jobs} would run nothing; allowed: 1 or more")
+    study = Experiment.load(experiment)
+    profile, seeds = profile or study.profile, study.seeds if seeds is None else seeds
+    takes, reports = declared(study.notebook), declared(study.report)
+    given = _fields_among(parameters or {}, reports, study.report.name)
+    configs = study.configs(profile, seeds, given)
+    root = RunStore(store).root.resolve()
+    where = dict(store=str(root)) | (dict(data=str(Path(data).expanduser().resolve())) if data else {})
+    others = {name: value for name, value in (parameters or {}).items() if name not in given}
+    report = _report_parameters(study, reports, given, dict(profile=profile, seeds=seeds) | where | others)
+    check_names(report or {}, reports, study.report.name)
+    check_names(where, takes, study.notebook.name)
+    at_once = jobs or default_jobs(len(configs), pick_device().type)
+    runs = tuple(_planned(configs, RunStore(root), study.notebook, takes, where))
+    return Plan(study, profile, seeds, runs, root, where.get("data", ""), at_once, parameters or {}, report)
+
+
+def _fields_among(parameters: Mapping[str, Any], reports: list[str], report: str) -> dict[str, Any]:
+    """Those of `parameters` that are RunConfig fields. Raises ValueError for what the report does not take either."""
+    for name in parameters:
+        if name in OPTIONS:
+            raise ValueError(f"{name!r} is not set with -p; use {OPTIONS[name]}")
+        check_names([name], [*FIELDS, *(n for n in reports if n not in {*OPTIONS, *FIELDS})], f"RunConfig or {report}")
+    fields = {name: value for name, value in parameters.items() if name in FIELDS}
+    check_fields(fields)
+    return fields
+
+
+def _report_parameters(
+    study: Experiment, reports: list[str], given: Mapping[str, Any], rest: dict[str, Any]
+) -> dict[str, Any] | None:
+    """What the report notebook gets: a changed axis if it declares one of that name, any other field as a setting.
+
+    None if an axis was changed that it does not declare: it would train and show the grid it knows.
+    """
+    direct, settings = {}, {}
+    for name, value in given.items():
+        axis = as_axis(name, value)
+        if name in reports:
+            direct[name] = value
+        elif name in study.grid or len(axis) > 1:
+            if axis != study.grid.get(name):
+                return None
+        else:
+            settings[name] = value
+    return rest | direct | (dict(settings=settings) if settings else {})
+
+
+def _planned(
+    configs: list[RunConfig], store: RunStore, notebook: Path, takes: list[str], where: dict[str, str]
+) -> Iterable[Planned]:
+    labels = Counter(_label(config) for config in configs)
+    for config in configs:
+        run = store.run(config)
+        status = run.status
+        label = _label(config) if labels[_label(config)] == 1 else config.id
+        parameters = run_parameters(config, takes, notebook.name) | where
+        yield Planned(config, run, label, parameters, status["state"], status.get("iteration", 0))
+
+
+def _label(config: RunConfig) -> str:
+    return f"{config.net_name} seed {config.seed}"
+
+
+def run_parameters(config: RunConfig, takes: list[str], notebook: str) -> dict[str, Any]:
+    """How a notebook that declares `takes` is told to train `config`: by fields, and by `settings` for the rest.
+
+    Raises ValueError for a notebook that cannot be told all of it.
+    """
+    values = config.to_dict()
+    direct = {name: values[name] for name in FIELDS if name in takes or name in ("profile", "seed")}
+    rest = {name: value for name, value in values.items() if name not in direct}
+    usual = RunConfig(profile=config.profile).to_dict()
+    settings = {name: value for name, value in rest.items() if value != usual[name]}
+    if RunConfig.from_dict(direct | settings) != config:  # a field that moves others, as iterations does
+        settings = rest
+    parameters = direct | (dict(settings=settings) if settings else {})
+    check_names(parameters, takes, notebook)
+    return parameters

@@ -1,0 +1,29 @@
+"""A study's numbers in two small files that can be committed: what experiments/results/ holds."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..files import write_json
+from ..runs import COLUMNS, Run
+
+
+def export(runs: Iterable[Run], stem: Path) -> tuple[Path, Path]:
+    """Writes STEM.csv, every log point of every run, and STEM.json, each run's config, provenance and final numbers.
+
+    Returns the two paths. Together they hold the curves, and the commit and versions that made
+    them.
+    """
+    runs = sorted(runs, key=lambda run: run.id)
+    table, facts = Path(f"{stem}.csv"), Path(f"{stem}.json")
+    table.parent.mkdir(parents=True, exist_ok=True)
+    with open(table, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["run", *COLUMNS])
+        for run in runs:
+            writer.writerows([run.id, *row.values()] for row in run.metrics)
+    write_json(
+        facts,
+        {run.id: dict(config=run.config.to_dict(), provenance=run.provenance, final=run.final) for run in runs},
+    )
+    return table, facts

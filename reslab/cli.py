@@ -1,0 +1,191 @@
+"""The `reslab` command: thin, over the same functions that notebooks call."""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from .data import DATASETS, DataError
+from .data import load_dataset as load
+from .runs import RunStore
+from .training.config import FROM_PROFILE, RunConfig
+from .training.loop import RunFailed, train
+from .training.owner import OwnershipLost, RunBusy
+
+app = typer.Typer(
+    help="Deep Residual Learning, the edition you can run.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # --log_every is --log-every, so that an option has the field's name in either spelling.
+    context_settings=dict(token_normalize_func=lambda name: name.replace("_", "-")),
+)
+
+Store = Annotated[str | None, typer.Option(help="Folder of the run folders. Default: RESLAB_STORE, else ./runs.")]
+Data = Annotated[Path | None, typer.Option(help="Where CIFAR-10 is. Default: RESLAB_DATA, else ./data.")]
+
+FIELD_HELP = dict(
+    depth="Weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks.",
+    shortcut="none is the plain net; A, B, C are the paper's options.",
+    profile="Where unset options get their values: paper, short, demo or smoke.",
+    seed="Of initialisation, data order and augmentation.",
+    dataset="cifar10 or shapes.",
+    block="basic or bottleneck.",
+    width="Channels of the first stage.",
+    image_size="Pixels; smaller than the data set's means average pooling.",
+    val_split="Training images held out and evaluated instead of the test set.",
+    iterations="Mini-batches until the end.",
+    batch="Images a mini-batch.",
+    lr="Learning rate before the drops.",
+    lr_drops="Iterations at which the learning rate is divided by 10, such as 240,340.",
+    warmup_iterations="Linear ramp of the learning rate from 0.",
+    warmup_error="Depth 110 and more: lr / 10 until the running training error is below this (percent).",
+    momentum="Of stochastic gradient descent.",
+    weight_decay="L2 penalty on all weights.",
+    precision="bf16 or fp32.",
+    log_every="Iterations between log points: a row of metrics.csv, a checkpoint.",
+)
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What a user can cause ends in one sentence and an exit code: 2 for what was asked, 1 for what happened."""
+    try:
+        yield
+    except (ValueError, DataError) as error:
+        _end(error, 2)
+    except (RunBusy, RunFailed, OwnershipLost, OSError) as error:
+        _end(error, 1)
+    except KeyboardInterrupt:
+        _end("Stopped; the same command goes on from the last checkpoint.", 130)
+
+
+def _end(message: object, code: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _field_options(command: Callable) -> Callable:
+    """Gives `command`, which takes **values, an option for every RunConfig field: made from the class."""
+    own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    options = []
+    for field in fields(RunConfig):
+        kind = str if field.type == tuple[int, ...] else field.type
+        from_profile = field.default is FROM_PROFILE
+        info = typer.Option(help=FIELD_HELP[field.name] + " Default: the profile's." * from_profile)
+        annotation = Annotated[kind | None if from_profile else kind, info]
+        options.append(
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation)
+        )
+    command.__signature__ = inspect.Signature([*options, *(p.replace(kind=p.KEYWORD_ONLY) for p in own)])
+    command.__annotations__ = {p.name: p.annotation for p in command.__signature__.parameters.values()}
+    return command
+
+
+@app.command("train")
+@_field_options
+def train_command(
+    store: Store = None,
+    data: Data = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... Default: the best one here.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="torch threads. Default: one a core.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait if another process trains this run, or end at once.")] = True,
+    **values: Any,
+) -> None:
+    """Train one net; resume it, or return what is there."""
+    import torch
+
+    from .training.progress import ProgressBar
+
+    with sentences():
+        if values["lr_drops"] is not None:
+            values["lr_drops"] = _whole_numbers(values["lr_drops"])
+        config = RunConfig(**values)
+        if threads:
+            torch.set_num_threads(threads)
+        bar = ProgressBar(config.net_name)
+        run = train(config, RunStore(store), device=device, data=data, progress=bar, wait=wait)
+        row = run.final
+        errors = f"training error {row['train_error']:.2f} %, test error {row['test_error']:.2f} %"
+        print(f"{errors} after {row['iteration']:,} iterations in {row['seconds']:.0f} s: {run.path}")
+
+
+def _whole_numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.strip("[]").split(",") if number.strip()]
+    except ValueError:
+        raise ValueError(f"lr_drops={text!r} should be whole numbers with commas, such as 240,340") from None
+
+
+@app.command("reproduce")
+def reproduce_command(
+    experiment: Annotated[str, typer.Argument(help="A name in experiments/, or a YAML file.")],
+    profile: Annotated[str | None, typer.Option(help="demo, short, paper or smoke. Default: the experiment's.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Runs of each net. Default: the experiment's.")] = None,
+    store: Store = None,
+    data: Data = None,
+    jobs: Annotated[int | None, typer.Option(help="Runs at a time. Default: one a core; on a GPU one.")] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-p", metavar="NAME=VALUE", help="A RunConfig field, or a parameter of the report notebook."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and the time they will take.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the executed report notebook and the HTML page.")] = Path(
+        "reports"
+    ),
+) -> None:
+    """Run a study: train what is missing, then make its report."""
+    from rich.console import Console
+
+    from .batch.plan import make_plan
+    from .batch.reproduce import reproduce
+    from .batch.spec import parse_parameters
+
+    with sentences():
+        parameters = parse_parameters(parameter or [])
+        options = dict(profile=profile, seeds=seeds, store=store, data=data, jobs=jobs, parameters=parameters)
+        raise typer.Exit(reproduce(make_plan(experiment, **options), Console(), out, dry_run))
+
+
+@app.command("runs")
+def runs_command(
+    store: Store = None,
+    state: Annotated[str | None, typer.Option(help="new, running, interrupted, failed or done.")] = None,
+    depth: Annotated[int | None, typer.Option()] = None,
+    shortcut: Annotated[str | None, typer.Option()] = None,
+    profile: Annotated[str | None, typer.Option()] = None,
+    dataset: Annotated[str | None, typer.Option()] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
+) -> None:
+    """List runs: id, state, iteration, final errors."""
+    wanted = dict(depth=depth, shortcut=shortcut, profile=profile, dataset=dataset, seed=seed)
+    with sentences():
+        root = RunStore(store)
+        found = root.find(state, **{name: value for name, value in wanted.items() if value is not None})
+        width = max((len(run.id) for run in found), default=0)
+        for run in found:
+            status, row = run.status, (run.metrics or [None])[-1]
+            errors = f"training error {row['train_error']:6.2f} %  test error {row['test_error']:6.2f} %" if row else ""
+            at = f"{status.get('iteration', 0):>6,} of {run.config.iterations:,}"
+            print(f"{run.id:{width}}  {status['state']:11}  {at:16}  {errors}".rstrip())
+        if not found:
+            print(f"no such runs in {root.root}", file=sys.stderr)
+
+
+@app.command("data")
+def data_command(
+    name: Annotated[str, typer.Argument(help=" or ".join(DATASETS))] = "cifar10", data: Data = None
+) -> None:
+    """Find a data set, or download it; verify and cache it."""
+    with sentences():
+        dataset = load(name, root=data)
+        for split in ("train", "test"):
+            images = getattr(dataset, f"{split}_images")
+            size = "x".join(map(str, images.shape[1:]))
+            print(f"{split:5}  {len(images):6,} images of {size}  {dataset.fingerprint[split]}")
+        print(f"{len(dataset.classes)} classes: {', '.join(dataset.classes)}")

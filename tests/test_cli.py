@@ -1,0 +1,120 @@
+"""The command line: options that follow RunConfig, sentences instead of tracebacks, exit codes."""
+
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from reslab import RunConfig, RunStore, train
+from reslab.cli import FIELD_HELP, app
+
+from .batch_fixtures import write_study
+
+
+def reslab(*arguments: object):
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_every_field_is_an_option_of_train():
+    command = typer.main.get_command(app).commands["train"]
+    options = {parameter.name: parameter for parameter in command.params}
+    for field in fields(RunConfig):
+        assert f"--{field.name.replace('_', '-')}" in options[field.name].opts
+        assert options[field.name].default == field.default and options[field.name].help
+    assert set(FIELD_HELP) == {field.name for field in fields(RunConfig)}
+
+
+def test_train_trains_the_config_and_says_how_it_ended(tmp_path):
+    options = ["--depth", 8, "--shortcut", "none", "--profile", "smoke", "--seed", 1, "--lr_drops", "4,5"]
+    options += ["--log-every", 6, "--lr", 0.02, "--store", tmp_path, "--device", "cpu", "--threads", 1]
+    done = reslab("train", *options)
+    config = RunConfig(8, "none", "smoke", 1, lr_drops=(4, 5), log_every=6, lr=0.02)
+    run = RunStore(tmp_path).run(config)
+    assert done.exit_code == 0 and run.state == "done" and run.provenance["threads"] == 1
+    assert f"test error {run.final['test_error']:.2f} % after 12 iterations" in done.stdout
+    assert str(run.path) in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "--depth", "21"], "depth=21 is not 6n+2"),
+        (["train", "--lr-drops", "a,b"], "lr_drops='a,b' should be whole numbers"),
+        (["train", "--device", "cuda"], "no CUDA device"),
+        (["train", "--store", "s3://bucket"], "is a URL"),
+        (["data", "mnist"], "no data set 'mnist'"),
+        (["data", "--data", "nowhere"], "nowhere"),
+        (["runs", "--state", "dnoe"], "did you mean 'done'"),
+        (["reproduce", "degradatoin"], "did you mean 'degradation'"),
+        (["reproduce", "degradation", "-p", "dpeth=20"], "did you mean 'depth'"),
+        (["reproduce", "degradation", "-p", "depth"], "NAME=VALUE"),
+        (["reproduce", "degradation", "--profile", "dmo"], "profile='dmo'"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_write_nothing(tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("reslab.data.cifar10._download", refuse)
+    done = reslab(*arguments)
+    assert done.exit_code == 2 and sentence in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def refuse(root):
+    from reslab import DataError
+
+    raise DataError(f"nothing in {root} and no network")
+
+
+def test_a_run_that_fails_ends_with_its_reason(tmp_path):
+    options = ["--depth", 8, "--profile", "smoke", "--store", tmp_path, "--iterations", 40]
+    done = reslab("train", *options, "--lr", "1e30")
+    assert done.exit_code == 1 and "is not finite" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_that_is_busy_says_who_has_it(tmp_path):
+    from reslab.training.owner import Owner
+
+    owner = Owner(RunStore(tmp_path).create(RunConfig(8, profile="smoke")))
+    try:
+        done = reslab("train", "--depth", 8, "--profile", "smoke", "--store", tmp_path, "--no-wait")
+    finally:
+        owner.release("interrupted")
+    assert done.exit_code == 1 and "is being trained by process" in done.stderr
+
+
+def test_runs_are_listed_and_filtered(tmp_path):
+    for shortcut in ("none", "A"):
+        train(RunConfig(8, shortcut, "smoke"), tmp_path)
+    RunStore(tmp_path).create(RunConfig(14, profile="smoke"))
+    lines = reslab("runs", "--store", tmp_path).stdout.splitlines()
+    assert [line.split()[1] for line in lines] == ["done", "new", "done"]
+    (line,) = reslab("runs", "--store", tmp_path, "--shortcut", "none", "--state", "done").stdout.splitlines()
+    run = RunStore(tmp_path).run(RunConfig(8, "none", "smoke"))
+    assert line.startswith(run.id) and "12 of 12" in line and f"{run.final['train_error']:.2f} %" in line
+    assert reslab("runs", "--store", tmp_path, "--seed", 7).stdout == ""
+
+
+def test_data_prints_counts_and_fingerprints():
+    from reslab.data.shapes import TEST_SHA256, TRAIN_SHA256
+
+    done = reslab("data", "shapes")
+    assert done.exit_code == 0 and "10,000 images of 3x32x32" in done.stdout
+    assert TRAIN_SHA256 in done.stdout and TEST_SHA256 in done.stdout
+
+
+def test_reproduce_shows_its_plan(tmp_path):
+    study = write_study(tmp_path)
+    options = ["--seeds", 2, "--store", tmp_path / "runs", "--jobs", 1, "-p", "depth=[8, 14]", "--dry-run"]
+    done = reslab("reproduce", study, *options)
+    assert done.exit_code == 0 and "8 runs of profile smoke" in done.stdout and "1 at a time" in done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_python_m_reslab_is_reslab():
+    done = subprocess.run([sys.executable, "-m", "reslab", "--help"], capture_output=True, text=True, check=True)
+    assert all(name in done.stdout for name in ("reslab", "train", "reproduce", "runs", "data"))
