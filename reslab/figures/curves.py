@@ -1,0 +1,236 @@
+"""Error curves, as the paper's figure 6 draws them."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ..runs import Run
+from .nets import Net, how_many, nets_of, what
+from .published import TABLE_6, published
+from .style import FAINT, INK, TEMPLATE, faded, headline, message, mix
+
+AXES = {"iteration": "iteration", "epoch": "epoch", "seconds": "training time (seconds)"}
+TRAINING, TEST = dict(width=1.8, dash="6px,4px"), dict(width=3.2, dash="solid")
+TOPS = (2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100)  # upper ends of the error axis
+STRIP = 0.045  # width of the published values, right of the last iteration, as a share of the axis
+HALO = ", ".join(["0 0 3px white"] * 4)  # around a name that comes to lie on another curve
+MOST_NAMES = 8  # curves that are named at their end; with more, the legend has to do
+
+
+def error_curves(runs: Iterable[Run], x: str = "iteration") -> go.Figure:
+    """Training error dashed, test error bold, one colour a net, as figure 6 of He et al. 2015; `x` is one of AXES.
+
+    Several seeds of a net are a mean line and a band of ± 1 standard deviation. The mean is over the finished seeds,
+    or, while none is, over all of them as far as all have come; whatever that leaves out is drawn as thin lines, one a
+    run, so that a live run shows from its first log point on. Paper-profile runs on CIFAR-10 have published values
+    beside them. Raises ValueError for an unknown `x`.
+    """
+    if x not in AXES:
+        raise ValueError(f"x={x!r} is not possible; allowed: {', '.join(AXES)}")
+    nets = nets_of(runs)
+    if not nets:
+        return message("No log point yet: the curves appear as soon as a run has written its first.")
+    end, top = max(_end(net, x) for net in nets), _top(nets)
+    figure = go.Figure(layout=_layout(nets, x, end, top))
+    for net in nets:
+        figure.add_traces(_bands(net, x))
+    for net in nets:
+        figure.add_traces([*_parts(net, x), *_lines(net, x), *_published(net, end, x)])
+    if len(nets) <= MOST_NAMES:
+        figure.add_traces(_names(nets, x, end, top))
+    figure.add_traces(_key(nets))
+    if x != "seconds":
+        for drop in sorted({_at(net, drop, x) for net in nets for drop in net.config.lr_drops}):
+            figure.add_vline(drop, line=dict(color="#b3b9c2", width=1), layer="below")
+            label = dict(text="lr ÷ 10", font=dict(size=15, color=FAINT), showarrow=False, xanchor="left", xshift=3)
+            figure.add_annotation(x=drop, y=1, yref="paper", yanchor="top", **label)
+    return figure
+
+
+def _at(net: Net, iteration: int, x: str) -> float:
+    return iteration / net.config.batches_per_epoch if x == "epoch" else iteration
+
+
+def _end(net: Net, x: str) -> float:
+    """Where the net's axis ends: at its last iteration to come, so that a live curve grows into a still picture."""
+    if x == "seconds":
+        return max(seed.columns["seconds"][-1] for seed in net.seeds)
+    return _at(net, net.config.iterations, x)
+
+
+def _top(nets: list[Net]) -> float:
+    """The error axis' upper end: some room above the last quarter of the curves, where the answer is.
+
+    The paper's runs get the 20 % at which its figure 6 is cut. Medians, so that a spike does not squeeze the rest.
+    """
+    late = []
+    for net in nets:
+        for seed in net.seeds:
+            quarter = slice(-max(1, len(seed.iterations) // 4), None)
+            late += [np.median(seed.columns[name][quarter]) for name in ("train_error", "test_error")]
+    return next((top for top in TOPS if top >= 1.5 * max(late)), 100)
+
+
+def _layout(nets: list[Net], x: str, end: float, top: float) -> dict:
+    counts = [len(net.counted) for net in nets]
+    several = "where n > 1" if min(counts) == 1 else ""
+    rest = how_many(counts) + (f", band: ± 1 std {several}".rstrip() if max(counts) > 1 else "")
+    total, running = sum(len(net.seeds) for net in nets), sum(not s.finished for net in nets for s in net.seeds)
+    rest += f" · {running} of {total} runs not finished" if running else ""
+    strip = x != "seconds" and any(published(net.config) for net in nets)
+    rest += " · bars at the right: published" if strip else ""
+    names = max(len(_name(net)) for net in nets) if len(nets) <= MOST_NAMES else 0
+    digits = {"iteration": ",d", "epoch": ".1f", "seconds": ",.0f"}[x]
+    return dict(
+        template=TEMPLATE,
+        title=dict(text=headline(what(nets), rest)),
+        height=560,  # here and not in the template, whose height front ends overrule
+        xaxis=dict(
+            title=AXES[x],
+            range=[0, end * (1 + STRIP if strip else 1)],
+            tickformat="~s" if end >= 10_000 else None,
+            hoverformat=digits,
+            showgrid=False,
+            unifiedhovertitle=dict(text=f"<b>{x} %{{x:{digits}}}</b>"),
+        ),
+        yaxis=dict(title="error (%)", range=[0, top]),
+        hovermode="closest" if x == "seconds" else "x unified",
+        legend=dict(orientation="h", x=0, xanchor="left", y=1.02, yanchor="bottom"),
+        margin=dict(r=30 + 9 * names),
+        uirevision=x,  # a zoom survives the next log point
+    )
+
+
+def _line(net: Net, kind: str, x: np.ndarray, y: np.ndarray, **settings) -> go.Scatter:
+    # A line through one point is invisible, and a run's first log point should not be.
+    mode, symbol = "lines" if len(x) > 1 else "lines+markers", "circle-open" if kind.startswith("train") else "circle"
+    settings = dict(mode=mode, marker_symbol=symbol, legendgroup=net.label, showlegend=False) | settings
+    return go.Scatter(x=x, y=y, meta=dict(net=net.label, kind=kind), **settings)
+
+
+def _bands(net: Net, x: str) -> list[go.Scatter]:
+    """mean ± std over seeds, as a filled outline that does not answer to the mouse."""
+    bands = []
+    for kind, opacity in (("train", 0.13), ("test", 0.24)):
+        std = net.std(f"{kind}_error")
+        if std is not None:
+            across, mean = net.mean(x), net.mean(f"{kind}_error")
+            outline = dict(fill="toself", fillcolor=faded(net.colour, opacity), mode="lines", line_width=0)
+            around = np.concatenate([across, across[::-1]]), np.concatenate([mean + std, (mean - std)[::-1]])
+            bands.append(_line(net, f"{kind} band", *around, **outline, hoverinfo="skip"))
+    return bands
+
+
+def _lines(net: Net, x: str) -> list[go.Scatter]:
+    """The mean over seeds. The test error carries the net's entry in the legend."""
+    n, lines = len(net.counted), []
+    for kind, name, style in (("train", "training", TRAINING), ("test", net.held_out, TEST)):
+        std = net.std(f"{kind}_error")
+        text = "%{y:.2f} %" if std is None else f"%{{y:.2f}} ± %{{customdata:.2f}} % (n = {n})"
+        lines.append(
+            _line(
+                net,
+                kind,
+                net.mean(x),
+                net.mean(f"{kind}_error"),
+                customdata=std,
+                hovertemplate=f"{text}<extra>{net.label}, {name}</extra>",
+                line=dict(color=net.colour, **style),
+                name=net.label,
+                showlegend=kind == "test",
+            )
+        )
+    return lines
+
+
+def _parts(net: Net, x: str) -> list[go.Scatter]:
+    """Thin lines, one a run, for what is in no mean."""
+    lines = []
+    for part in net.parts:
+        for kind, name, style in (("train", "training", TRAINING), ("test", net.held_out, TEST)):
+            lines.append(
+                _line(
+                    net,
+                    f"{kind} seed",
+                    part.columns[x],
+                    part.columns[f"{kind}_error"],
+                    hovertemplate=f"%{{y:.2f}} %<extra>{net.label}, {name}, seed {part.seed}</extra>",
+                    line=dict(color=net.colour, dash=style["dash"], width=style["width"] / 2),
+                )
+            )
+    return lines
+
+
+def _published(net: Net, end: float, x: str) -> list[go.Bar | go.Scatter]:
+    """The test error to expect as a light bar right of the last iteration, the paper's own value as a bold tick."""
+    values = published(net.config)
+    if values is None or x == "seconds":
+        return []
+    here, traces = end * (1 + STRIP / 2), []
+    common = dict(x=[here], legendgroup=net.label, showlegend=False, meta=dict(net=net.label, kind="published"))
+    if values.expected:
+        low, high = values.expected
+        text = f"{low:.1f}–{high:.1f} %<br>{values.source}<extra>{net.label}, test, to expect</extra>"
+        look = dict(marker=dict(color=faded(net.colour, 0.3), line=dict(color=net.colour, width=1)))
+        traces.append(
+            go.Bar(y=[high - low], base=[low], width=[end * STRIP * 0.8], hovertemplate=text, **look, **common)
+        )
+    # A tick for the paper's own value, unless the bar has said it, and a thin one for the training error.
+    for value, width, text, said in (
+        (values.paper, 3, f"test, {TABLE_6}", values.expected),
+        (values.training, 1.5, "training, independent, 1 source", None),
+    ):
+        if value is not None:
+            look = dict(
+                mode="markers", marker=dict(symbol="line-ew", size=24, line=dict(color=net.colour, width=width))
+            )
+            hover = dict(hovertemplate=f"%{{y:.2f}} %<extra>{net.label}, {text}</extra>")
+            traces.append(go.Scatter(y=[value], **look, **(dict(hoverinfo="skip") if said else hover), **common))
+    return traces
+
+
+def _name(net: Net) -> str:
+    """The net and its last mean test error, which it has not while seeds on their way end at different places."""
+    return net.label + ("" if net.parts else f"  {net.mean('test_error')[-1]:.1f}")
+
+
+def _names(nets: list[Net], x: str, end: float, top: float) -> list[go.Scatter]:
+    """The name at each curve's end, in its colour: nobody in a room of forty matches lines with a legend."""
+    strip = x != "seconds" and any(published(net.config) for net in nets)
+    ends = []
+    for net in nets:
+        last = max(net.counted, key=lambda seed: len(seed.iterations)).columns
+        whole = len(last["iteration"]) == len(net.common)
+        ends.append([net.mean(name)[-1] if whole else last[name][-1] for name in (x, "test_error")])
+    heights = _apart([y for _, y in ends], gap=0.065 * top, top=top)
+    traces = []
+    for net, (across, _), height in zip(nets, ends, heights, strict=True):
+        at = end * (1 + STRIP) if strip and across >= 0.99 * end else across
+        look = dict(mode="text", text=[f" {_name(net)}"], textposition="middle right", cliponaxis=False)
+        font = dict(color=mix(net.colour, "#000000", 0.2), size=16, weight=600, shadow=HALO)
+        traces.append(_line(net, "name", [at], [height], **look, textfont=font, hoverinfo="skip"))
+    return traces
+
+
+def _apart(heights: list[float], gap: float, top: float) -> list[float]:
+    """The heights moved as little as it takes to be `gap` apart and within 0 and `top`, in their order."""
+    order = np.argsort(heights, kind="stable")
+    places = np.array(heights, dtype=float)[order]
+    for _ in range(200):
+        for i in range(len(places) - 1):
+            push = max(0.0, gap - (places[i + 1] - places[i])) / 2
+            places[i], places[i + 1] = places[i] - push, places[i + 1] + push
+        places = places.clip(gap / 3, top)
+    result = np.empty_like(places)
+    result[order] = places
+    return result.tolist()
+
+
+def _key(nets: list[Net]) -> list[go.Scatter]:
+    """Legend entries that say what dashed and bold mean."""
+    held_out = " / ".join(sorted({net.held_out for net in nets}))
+    return [
+        go.Scatter(x=[None], y=[None], mode="lines", name=name, line=dict(color=INK, **style), meta=dict(kind="key"))
+        for name, style in (("training error", TRAINING), (f"{held_out} error", TEST))
+    ]

@@ -1,0 +1,85 @@
+"""The look that all figures share: fonts for the last row of a lecture room, one colour a net everywhere."""
+
+import math
+import zlib
+
+import plotly.graph_objects as go
+
+from ..training.config import RunConfig
+
+FONT = "Inter, 'Segoe UI', 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
+INK, FAINT, GRID = "#1f2430", "#5b6472", "#e8eaee"
+
+# Okabe and Ito's colours, which colour-blind eyes tell apart: warm for plain, cool for residual, light to dark for
+# shallow to deep. The values are those of depth 20, 56 and 110, with depths between them between.
+ANCHORS = (20, 56, 110)
+FAMILIES = {
+    "none": ("#e69f00", "#d55e00", "#7a2e00"),
+    "A": ("#56b4e9", "#0072b2", "#00304d"),
+    "B": ("#45c4a0", "#009e73", "#00513b"),
+    "C": ("#d98fba", "#a8508a", "#5a1f48"),
+}
+# Shortcuts that a user registered.
+OTHERS = (("#a59ae0", "#6a58c4", "#332673"), ("#b9ab2c", "#857909", "#4a4300"), ("#a3a3a3", "#6a6a6a", "#2b2b2b"))
+
+# White on purpose, in a dark JupyterLab too: the colours are chosen for it, and a figure pasted into slides stays as it
+# was. Given to each figure: the default template of the user's session is left alone.
+TEMPLATE = go.layout.Template(
+    layout=dict(
+        font=dict(family=FONT, size=16, color=INK),
+        title=dict(font=dict(size=20), x=0.012, xanchor="left", y=0.965, yanchor="top"),
+        paper_bgcolor="white",
+        plot_bgcolor="white",
+        hoverlabel=dict(bgcolor="rgba(255,255,255,0.96)", bordercolor="#c9cdd4", font=dict(family=FONT, size=15)),
+        legend=dict(font=dict(size=15), bgcolor="rgba(255,255,255,0)", tracegroupgap=0),
+        xaxis=dict(gridcolor=GRID, linecolor="#9aa1ac", ticks="outside", tickcolor="#9aa1ac", zeroline=False),
+        yaxis=dict(gridcolor=GRID, linecolor="#9aa1ac", ticks="outside", tickcolor="#9aa1ac", zeroline=False),
+        margin=dict(l=70, r=30, t=120, b=64),
+    )
+)
+
+
+def net_label(config: RunConfig) -> str:
+    """The name people use: plain-56, ResNet-20 (option A), ResNet-56 (B), ResNet-56 (bottleneck)."""
+    kind = "plain" if config.shortcut == "none" else "ResNet"
+    extras = [config.shortcut] * (config.shortcut not in ("none", "A")) + [config.block] * (config.block != "basic")
+    return f"{kind}-{config.depth}" + (f" ({', '.join(extras)})" if extras else "")
+
+
+def net_colour(config: RunConfig) -> str:
+    """The net's colour "#rrggbb", the same in every figure: a function of shortcut, depth and block alone."""
+    family = FAMILIES.get(config.shortcut) or OTHERS[zlib.crc32(config.shortcut.encode()) % len(OTHERS)]
+    low, middle, high = (math.log(depth) for depth in ANCHORS)
+    position = min(max(math.log(config.depth), low), high)
+    if position <= middle:
+        colour = mix(family[0], family[1], (position - low) / (middle - low))
+    else:
+        colour = mix(family[1], family[2], (position - middle) / (high - middle))
+    return colour if config.block == "basic" else mix(colour, "#000000", 0.35)
+
+
+def mix(first: str, second: str, share: float) -> str:
+    """The colour "#rrggbb" that is `share` of the way from `first` to `second`."""
+    pairs = zip(_rgb(first), _rgb(second), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
+def faded(colour: str, alpha: float) -> str:
+    """The colour as "rgba(...)" with this opacity."""
+    return f"rgba({','.join(map(str, _rgb(colour)))},{alpha:g})"
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def headline(bold: str, rest: str) -> str:
+    """A title of two lines: the first says what is shown, the second, smaller, how many seeds and what else to know."""
+    return f"<b>{bold}</b><br><span style='font-size:16px;color:{FAINT}'>{rest}</span>"
+
+
+def message(sentence: str) -> go.Figure:
+    """A figure that holds a sentence: what a notebook shows while there is nothing to draw."""
+    figure = go.Figure(layout=dict(template=TEMPLATE, height=240, margin=dict(l=30, r=30, t=30, b=30)))
+    figure.update_xaxes(visible=False).update_yaxes(visible=False)
+    return figure.add_annotation(text=sentence, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5, font_size=18)

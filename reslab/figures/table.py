@@ -1,0 +1,96 @@
+"""The table under the curves."""
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..nets.cifar import cifar_net
+from ..runs import Run
+from .nets import Net, nets_of, what
+
+CLASSES = 10  # of both data sets
+
+
+class SummaryTable(tuple[dict[str, Any], ...]):
+    """One dict a net: net, n, train_error, train_error_std, test_error, test_error_std (percent), parameters.
+
+    Errors are means over the n seeds that reached their final iteration, None where there is none; std is None where
+    n < 2. Prints as text; a notebook shows a table.
+    """
+
+    caption: str = ""
+    held_out: str = "test"
+    colours: tuple[str, ...] = ()
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        head = ("net", "n", "training error (%)", f"{self.held_out} error (%)", "parameters")
+        body = [
+            (
+                row["net"],
+                str(row["n"]),
+                _errors(row, "train_error"),
+                _errors(row, "test_error"),
+                f"{row['parameters']:,}",
+            )
+            for row in self
+        ]
+        return [head, *body]
+
+    def __str__(self) -> str:
+        cells = self._cells()
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+            for row in cells
+        ]
+        return "\n".join([*lines, self.caption])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head, *body = self._cells()
+        left = "text-align:left;padding:.4em .9em"
+        right = "text-align:right;padding:.4em .9em;font-variant-numeric:tabular-nums"
+        top = "".join(f'<th style="{right if i else left}">{cell}</th>' for i, cell in enumerate(head))
+        rows = ""
+        for colour, (net, *rest) in zip(self.colours, body, strict=True):
+            rows += f'<tr><td style="{left}"><span style="color:{colour}">⬤</span>&ensp;<b>{escape(net)}</b></td>'
+            rows += "".join(f'<td style="{right}">{cell}</td>' for cell in rest) + "</tr>"
+        caption = f'<caption style="caption-side:bottom;{left}">{escape(self.caption)}</caption>'
+        style = "font-size:15px;border-collapse:collapse"
+        return f'<table style="{style}">{caption}<thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def summary_table(runs: Iterable[Run]) -> SummaryTable:
+    """Each net's errors, mean ± std over seeds at the final iteration (never the best epoch), n, and parameters."""
+    nets = nets_of(runs)
+    table = SummaryTable(_row(net) for net in nets)
+    table.colours = tuple(net.colour for net in nets)
+    table.held_out = " / ".join(sorted({net.held_out for net in nets})) or "test"
+    table.caption = f"{what(nets)}; mean ± std over n seeds at the final iteration" if nets else "No log point yet."
+    return table
+
+
+def _row(net: Net) -> dict[str, Any]:
+    row: dict[str, Any] = dict(net=net.label, n=len(net.finished))
+    for name in ("train_error", "test_error"):
+        values = net.final(name)
+        row[name] = float(values.mean()) if len(values) else None
+        row[f"{name}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return row | dict(parameters=_parameters(net))
+
+
+def _parameters(net: Net) -> int:
+    with torch.device("meta"):  # shapes only: instant at any depth
+        model = cifar_net(net.config.depth, net.config.shortcut, net.config.width, net.config.block, CLASSES)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _errors(row: dict[str, Any], name: str) -> str:
+    mean, std = row[name], row[f"{name}_std"]
+    if mean is None:
+        return "not finished"
+    return f"{mean:.2f}" + (f" ± {std:.2f}" if std is not None else "")

@@ -1,0 +1,151 @@
+"""The HTML page of an executed notebook: whole, offline, and drawn in a real browser."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from bs4 import BeautifulSoup
+from nbformat import v4
+from playwright.sync_api import Error, Page, sync_playwright
+from plotly.offline import get_plotlyjs
+
+from reslab.batch.report import write_html
+
+REMOTE = "https://example.org/picture.png"
+INTRODUCTION = f"""# Do deeper nets get worse?
+A block computes $\\mathcal{{F}}(x_l) = H(x_l) - x_l$; see the [paper](https://arxiv.org/abs/1512.03385).
+![a picture]({REMOTE})
+## One
+## Two
+## Three"""
+CODE = (
+    "import plotly.graph_objects as go\nimport numpy as np",
+    "go.Figure(go.Scatter(x=np.arange(5.0), y=np.arange(5.0) ** 2), layout_title_text='first')",
+    "go.Figure(go.Scatter(y=[3, 1, 2]), layout_title_text='second </script> one')",
+    "from IPython.display import HTML, display\ndisplay(HTML('<table><tr><td>12.34</td></tr></table>'))",
+    "print('plain text')\nimport ipywidgets\nipywidgets.IntSlider()",
+)
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory) -> Path:
+    """A small notebook, run by papermill with plotly's default renderer."""
+    folder = tmp_path_factory.mktemp("report")
+    parameters = v4.new_code_cell("profile: str = 'demo'", metadata=dict(tags=["parameters"]))
+    cells = [v4.new_markdown_cell(INTRODUCTION), parameters, *map(v4.new_code_cell, CODE)]
+    kernel = dict(name="python3", display_name="Python 3", language="python")
+    nbformat.write(v4.new_notebook(cells=cells, metadata=dict(kernelspec=kernel)), folder / "source.ipynb")
+    papermill.execute_notebook(
+        str(folder / "source.ipynb"), str(folder / "01_done.ipynb"), dict(profile="smoke"), progress_bar=False
+    )
+    return folder / "01_done.ipynb"
+
+
+@pytest.fixture(scope="module")
+def page_file(executed) -> Path:
+    return write_html(executed, executed.parent / "pages" / "01_done.html")
+
+
+@pytest.fixture(scope="module")
+def soup(page_file) -> BeautifulSoup:
+    return BeautifulSoup(page_file.read_text(encoding="utf-8"), "html.parser")
+
+
+def test_plotly_is_in_it_once_and_it_is_small(page_file):
+    text = page_file.read_text(encoding="utf-8")
+    assert text.count(get_plotlyjs()[:300]) == 1 and len(re.findall(r"Plotly=\(\(\)=>", text)) <= 1
+    assert page_file.stat().st_size < 8e6
+
+
+def test_a_page_without_figures_goes_without_plotly(tmp_path):
+    nbformat.write(v4.new_notebook(cells=[v4.new_markdown_cell("# Words\nonly")]), tmp_path / "words.ipynb")
+    page = write_html(tmp_path / "words.ipynb", tmp_path / "words.html")
+    assert page.stat().st_size < 50_000 and "<title>Words</title>" in page.read_text()
+
+
+def test_nothing_is_loaded_from_a_network(soup):
+    loading = [tag for tag in soup.find_all(["script", "link", "img", "iframe", "source", "video", "object", "embed"])]
+    for tag in loading:
+        for name in ("src", "href", "data", "srcset"):
+            assert not re.match(r"\s*(https?:)?//", tag.get(name, "")), tag.get(name)
+    styles = " ".join(tag.get_text() for tag in soup.find_all("style"))
+    assert "url(" not in styles and "@import" not in styles
+    ours = [tag.get_text() for tag in soup.find_all("script") if len(tag.get_text()) < 1_000_000]
+    assert not any("http" in text for text in ours)
+    assert soup.find("a", href=REMOTE).get_text() == "a picture"  # named, not fetched
+    assert soup.find("a", href="https://arxiv.org/abs/1512.03385")
+    policy = soup.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
+    assert "default-src 'none'" in policy and "http" not in policy
+
+
+def test_text_code_and_outputs_are_there(soup):
+    assert soup.title.get_text() == "Do deeper nets get worse?" and len(soup.find_all("h1")) == 1
+    assert [link.get_text() for link in soup.nav.find_all("a")] == ["One", "Two", "Three"]
+    folded = soup.find_all("details", class_="code")
+    assert len(folded) == len(CODE) + 2 and not any(cell.has_attr("open") for cell in folded)  # 2: parameters, injected
+    for cell, code in zip(folded[2:], CODE, strict=True):
+        assert cell.pre.get_text().strip() == code
+    assert soup.find("td", string="12.34") and "plain text" in soup.get_text()
+    assert "JupyterLab" in soup.find(class_="control").get_text()
+    facts = soup.header.get_text()
+    assert "01_done.ipynb" in facts and "profile = smoke" in facts
+
+
+def test_formulas_are_mathml_which_browsers_draw_without_a_library(soup):
+    formula = soup.find("math")
+    assert formula.get_text() == "ℱ(xl)=H(xl)−xl" and len(formula.find_all("msub")) == 3
+
+
+def test_title_can_be_given(executed, tmp_path):
+    page = write_html(executed, tmp_path / "page.html", title="Mine & yours")
+    assert "<title>Mine &amp; yours</title>" in page.read_text(encoding="utf-8")
+
+
+def test_the_notebook_is_left_as_it_is(executed, tmp_path):
+    before = executed.read_bytes()
+    write_html(executed, tmp_path / "page.html")
+    assert executed.read_bytes() == before
+
+
+def test_a_missing_notebook_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"there is no notebook .*nowhere\.ipynb"):
+        write_html(tmp_path / "nowhere.ipynb", tmp_path / "page.html")
+
+
+# In the browser
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page of a Chromium that has no network."""
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        try:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
+        except Error as error:
+            pytest.fail(f"no Chromium: apt-get install chromium, or playwright install chromium ({error})")
+        yield browser.new_context(offline=True).new_page()
+        browser.close()
+
+
+@pytest.mark.browser
+def test_the_page_draws_its_figures_offline_without_a_complaint(page, page_file):
+    complaints, requests = [], []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(page_file.as_uri())
+    page.wait_for_function("document.querySelectorAll('.figure .scatterlayer .trace').length === 2")
+    titles = page.eval_on_selector_all(".figure .gtitle", "all => all.map(title => title.textContent)")
+    assert titles[0] == "first" and titles[1].startswith("second")
+    assert page.evaluate("document.querySelector('.figure').calcdata[0].map(point => point.y)") == [0, 1, 4, 9, 16]
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert not page.locator("details.code pre").first.is_visible()
+    page.click("#code")
+    assert page.locator("details.code pre").first.is_visible()
+    assert complaints == []
+    assert requests == [page_file.as_uri()]

@@ -1,0 +1,372 @@
+"""Figures against numbers computed here from the same log points, and pictures against their pixels."""
+
+import base64
+import io
+import itertools
+import json
+import subprocess
+import sys
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import torch
+from PIL import Image
+
+from reslab.figures import error_curves, final_errors, image_grid, net_colour, net_label, summary_table
+from reslab.runs import Run, RunStore
+from reslab.training.config import RunConfig
+
+NETS = (("none", 20), ("none", 56), ("A", 20), ("A", 56))
+ERRORS = ("train_error", "test_error")
+
+
+def make_run(store, shortcut="A", depth=20, seed=0, profile="demo", share=1.0, level=10.0, **fields) -> Run:
+    """A run folder with random errors around `level`, at its first `share` of log points."""
+    config = RunConfig(depth=depth, shortcut=shortcut, seed=seed, profile=profile, **fields)
+    run = RunStore(store).create(config)
+    random = np.random.default_rng([depth, seed, shortcut == "none"])
+    steps = range(config.log_every, config.iterations + 1, config.log_every)
+    last = round(share * len(steps))
+    run.write_metrics(
+        [
+            dict(
+                iteration=step,
+                epoch=step / config.batches_per_epoch,
+                lr=config.lr,
+                train_loss=1.0,
+                train_error=level / 2 + random.normal(),
+                test_loss=1.0,
+                test_error=level + random.normal(),
+                seconds=step * random.uniform(0.9, 1.1),
+                images_per_second=100.0,
+            )
+            for step in list(steps)[:last]
+        ]
+    )
+    return run
+
+
+def make_all(store, seeds=3, **settings) -> list[Run]:
+    return [make_run(store, s, d, seed, **settings) for (s, d), seed in itertools.product(NETS, range(seeds))]
+
+
+def traces(figure: go.Figure, kind: str, net: str | None = None) -> list:
+    return [t for t in figure.data if t.meta["kind"] == kind and (net is None or t.meta["net"] == net)]
+
+
+def one(figure: go.Figure, kind: str, net: str):
+    (trace,) = traces(figure, kind, net)
+    return trace
+
+
+def test_reslab_itself_does_not_load_plotly():
+    code = "import reslab, sys; assert 'plotly' not in sys.modules; reslab.figures.error_curves"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# Error curves
+
+
+@pytest.mark.parametrize("x", ["iteration", "epoch", "seconds"])
+def test_lines_are_means_over_seeds(tmp_path, x):
+    figure = error_curves(make_all(tmp_path), x)
+    for shortcut, depth in NETS:
+        runs = RunStore(tmp_path).find(shortcut=shortcut, depth=depth)
+        assert len(runs) == 3
+        for kind in ("train", "test"):
+            trace = one(figure, kind, net_label(runs[0].config))
+            values = np.array([run.column(f"{kind}_error") for run in runs])
+            np.testing.assert_allclose(trace.x, np.mean([run.column(x) for run in runs], axis=0))
+            np.testing.assert_allclose(trace.y, values.mean(0))
+            np.testing.assert_allclose(trace.customdata, values.std(0, ddof=1))  # what the mouse shows behind ±
+
+
+def test_bands_are_one_standard_deviation(tmp_path):
+    runs = [make_run(tmp_path, seed=seed) for seed in range(4)]
+    figure = error_curves(runs)
+    for kind in ("train", "test"):
+        values = np.array([run.column(f"{kind}_error") for run in runs])
+        mean, std = values.mean(0), values.std(0, ddof=1)
+        band = one(figure, f"{kind} band", "ResNet-20")
+        np.testing.assert_allclose(band.y[: len(mean)], mean + std)
+        np.testing.assert_allclose(band.y[len(mean) :][::-1], mean - std)
+        assert band.fill == "toself"
+
+
+def test_training_is_dashed_and_thin_and_test_solid_and_bold(tmp_path):
+    figure = error_curves(make_all(tmp_path, seeds=1))
+    for train, test in zip(traces(figure, "train"), traces(figure, "test"), strict=True):
+        assert train.line.dash not in (None, "solid") and test.line.dash == "solid"
+        assert test.line.width >= 3 and test.line.width > 1.5 * train.line.width
+        assert train.line.color == test.line.color
+        assert not train.showlegend and test.showlegend
+    assert figure.layout.template.layout.font.size >= 15
+    assert [(key.name, key.line.dash == "solid") for key in traces(figure, "key")] == [
+        ("training error", False),
+        ("test error", True),
+    ]
+
+
+def test_order_and_colours_do_not_depend_on_the_order_of_runs(tmp_path):
+    runs = make_all(tmp_path, seeds=2)
+    figure, other = error_curves(runs), error_curves(runs[::-1])
+    assert figure == other
+    assert [t.name for t in traces(figure, "test")] == ["plain-20", "plain-56", "ResNet-20", "ResNet-56"]
+    alone = error_curves(RunStore(tmp_path).find(depth=56, shortcut="A"))
+    assert one(alone, "test", "ResNet-56").line.color == one(figure, "test", "ResNet-56").line.color
+
+
+def _as_seen_without_green_cones(colour: str) -> np.ndarray:
+    """Linear RGB under deuteranopia: Viénot, Brettel and Mollon 1999."""
+    rgb = (np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255) ** 2.2
+    return np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]) @ rgb
+
+
+def test_colours_are_told_apart_by_colour_blind_eyes_too():
+    configs = [RunConfig(depth=depth, shortcut=shortcut) for shortcut, depth in NETS]
+    for first, second in itertools.combinations([net_colour(config) for config in configs], 2):
+        distance = np.abs(_as_seen_without_green_cones(first) - _as_seen_without_green_cones(second)).max()
+        assert distance > 0.15, (first, second)
+
+
+def test_labels():
+    assert net_label(RunConfig(depth=56, shortcut="none")) == "plain-56"
+    assert net_label(RunConfig(depth=20)) == "ResNet-20"
+    assert net_label(RunConfig(depth=56, shortcut="B")) == "ResNet-56 (B)"
+    assert net_label(RunConfig(depth=56, block="bottleneck")) == "ResNet-56 (bottleneck)"
+
+
+def test_nets_that_differ_in_something_else_are_not_thrown_together(tmp_path):
+    runs = [make_run(tmp_path), make_run(tmp_path, lr=0.01), make_run(tmp_path, seed=1, lr=0.01)]
+    lines = traces(error_curves(runs), "test")
+    assert sorted(t.name for t in lines) == ["ResNet-20", "ResNet-20, lr 0.01"]
+    assert len({t.line.color for t in lines}) == 2
+
+
+def test_title_names_data_set_profile_and_n(tmp_path):
+    def title(runs):
+        return error_curves(runs).layout.title.text
+
+    runs = make_all(tmp_path / "a", seeds=3)
+    assert "shapes, demo profile" in title(runs) and "n = 3 seeds, band: ± 1 std" in title(runs)
+    assert "n = 1 seed" in title(runs[:1]) and "band" not in title(runs[:1]) and "seeds" not in title(runs[:1])
+    assert "n = 2–3 seeds" in title(runs[1:])
+    assert "n = 1–3 seeds, band: ± 1 std where n > 1" in title(runs[2:])
+    assert "not finished" not in title(runs)
+    both = [*runs, make_run(tmp_path / "b", profile="short")]
+    assert "CIFAR-10 and shapes, short and demo profiles" in title(both)
+    assert "ResNet-20, CIFAR-10, short" in [t.name for t in traces(error_curves(both), "test")]
+
+
+def test_one_seed_has_no_band(tmp_path):
+    figure = error_curves(make_all(tmp_path, seeds=1))
+    assert not traces(figure, "train band") and not traces(figure, "test band")
+    assert "±" not in one(figure, "test", "plain-20").hovertemplate
+
+
+def test_the_same_run_twice_is_one_seed(tmp_path):
+    run = make_run(tmp_path)
+    assert error_curves([run, run]) == error_curves([run])
+
+
+def test_validation_error_is_not_called_test_error(tmp_path):
+    figure = error_curves([make_run(tmp_path, val_split=1000)])
+    assert "validation" in one(figure, "test", "ResNet-20").hovertemplate
+    assert [key.name for key in traces(figure, "key")] == ["training error", "validation error"]
+    assert "validation error (%)" in str(summary_table([make_run(tmp_path, val_split=1000)]))
+
+
+def test_error_axis_shows_the_late_part(tmp_path):
+    paper = [make_run(tmp_path, profile="paper", level=12.9, dataset="cifar10")]
+    assert error_curves(paper).layout.yaxis.range == (0, 20)  # where the paper cuts its figure 6
+    assert error_curves([make_run(tmp_path, level=88)]).layout.yaxis.range == (0, 100)
+
+
+def test_learning_rate_drops_are_marked(tmp_path):
+    run = make_run(tmp_path)
+    drops = np.array(run.config.lr_drops)
+    assert [line.x0 for line in error_curves([run]).layout.shapes] == list(drops)
+    epochs = [line.x0 for line in error_curves([run], "epoch").layout.shapes]
+    np.testing.assert_allclose(epochs, drops / run.config.batches_per_epoch)
+    assert not error_curves([run], "seconds").layout.shapes
+    assert {a.text for a in error_curves([run]).layout.annotations} == {"lr ÷ 10"}
+
+
+def test_nothing_to_draw_is_said():
+    assert "log point" in error_curves([]).layout.annotations[0].text
+    assert "final iteration" in final_errors([]).layout.annotations[0].text
+    assert summary_table([]) == () and "No log point yet" in str(summary_table([]))
+
+
+def test_a_run_without_a_log_point_is_no_error(tmp_path):
+    new = RunStore(tmp_path).create(RunConfig())
+    assert "log point" in error_curves([new]).layout.annotations[0].text
+    assert error_curves([new, make_run(tmp_path, seed=1)]) == error_curves([make_run(tmp_path, seed=1)])
+
+
+def test_unknown_x_is_refused():
+    with pytest.raises(ValueError, match="x='time' is not possible; allowed: iteration, epoch, seconds"):
+        error_curves([], "time")
+
+
+# Live runs
+
+
+def test_first_log_point_is_visible(tmp_path):
+    config = RunConfig()
+    run = make_run(tmp_path, share=config.log_every / config.iterations)
+    assert len(run.metrics) == 1
+    trace = one(error_curves([run]), "test", "ResNet-20")
+    assert "markers" in trace.mode and list(trace.y) == run.column("test_error")
+
+
+def test_live_seeds_are_averaged_as_far_as_all_have_come(tmp_path):
+    ahead, behind = make_run(tmp_path, share=0.8), make_run(tmp_path, seed=1, share=0.4)
+    figure, common = error_curves([ahead, behind]), len(behind.metrics)
+    mean = (np.array(ahead.column("test_error")[:common]) + behind.column("test_error")) / 2
+    np.testing.assert_allclose(one(figure, "test", "ResNet-20").y, mean)
+    rest = one(figure, "test seed", "ResNet-20")
+    assert list(rest.x) == ahead.column("iteration")[common - 1 :]
+    assert list(rest.y) == ahead.column("test_error")[common - 1 :]
+    assert "2 of 2 runs not finished" in figure.layout.title.text
+
+
+def test_a_seed_on_its_way_does_not_cut_finished_ones_short(tmp_path):
+    done = [make_run(tmp_path, seed=seed) for seed in range(2)]
+    live = make_run(tmp_path, seed=2, share=0.2)
+    figure = error_curves([*done, live])
+    mean = np.mean([run.column("test_error") for run in done], axis=0)
+    np.testing.assert_allclose(one(figure, "test", "ResNet-20").y, mean)
+    assert list(one(figure, "test seed", "ResNet-20").y) == live.column("test_error")
+    assert "n = 2 seeds" in figure.layout.title.text and "1 of 3 runs not finished" in figure.layout.title.text
+
+
+# Published values
+
+
+def test_published_values_of_the_paper_profile_on_cifar10(tmp_path):
+    figure = error_curves(make_all(tmp_path, profile="paper", seeds=1))
+    bars = {bar.meta["net"]: bar for bar in traces(figure, "published") if bar.type == "bar"}
+    spans = {net: (bar.base[0], round(bar.base[0] + bar.y[0], 6)) for net, bar in bars.items()}
+    assert spans == {
+        "plain-20": (9.5, 9.8),
+        "plain-56": (11.9, 13.0),
+        "ResNet-20": (8.0, 9.2),
+        "ResNet-56": (6.6, 7.4),
+    }
+    for net, bar in bars.items():  # the paper does not tabulate plain nets
+        assert ("He et al." in bar.hovertemplate) == net.startswith("ResNet")
+    ticks = [(t.meta["net"], t.y[0]) for t in traces(figure, "published") if t.type == "scatter"]
+    assert ("ResNet-20", 8.75) in ticks and ("ResNet-56", 6.97) in ticks
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        dict(profile="short"),
+        dict(profile="demo"),
+        dict(profile="paper", dataset="shapes"),
+        dict(profile="paper", width=8),
+        dict(profile="paper", iterations=4000),
+        dict(profile="paper", val_split=5000),
+    ],
+    ids=str,
+)
+def test_nothing_published_beside_other_runs(tmp_path, fields):
+    assert not traces(error_curves([make_run(tmp_path, **fields)]), "published")
+
+
+# Final errors
+
+
+def test_final_errors_are_those_of_the_final_iteration(tmp_path):
+    runs = make_all(tmp_path)
+    figure, table = final_errors(runs), summary_table(runs)
+    for (shortcut, depth), row in zip(NETS, table, strict=True):
+        of_net = RunStore(tmp_path).find(shortcut=shortcut, depth=depth)
+        label = net_label(of_net[0].config)
+        assert (row["net"], row["n"]) == (label, 3)
+        for name in ERRORS:
+            values = np.array([run.metrics[-1][name] for run in of_net])
+            dot = one(figure, name.removesuffix("_error"), label)
+            assert dot.x[0] == pytest.approx(values.mean()) == row[name]
+            assert dot.error_x.array[0] == pytest.approx(values.std(ddof=1)) == row[f"{name}_std"]
+            cell = f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
+            assert cell in str(table) and cell in table._repr_html_()
+
+
+def test_final_errors_leave_out_unfinished_runs(tmp_path):
+    done, live = make_run(tmp_path), make_run(tmp_path, seed=1, share=0.9)
+    figure = final_errors([done, live])
+    dot = one(figure, "test", "ResNet-20")
+    assert dot.x[0] == pytest.approx(done.final["test_error"]) and dot.error_x.array is None
+    assert "n = 1 seed" in figure.layout.title.text and "1 unfinished run left out" in figure.layout.title.text
+    (row,) = summary_table([done, live])
+    assert row["n"] == 1 and row["test_error_std"] is None
+    assert f"{done.final['test_error']:.2f} ±" not in str(summary_table([done, live]))
+    assert "not finished" in str(summary_table([live])) and summary_table([live])[0]["n"] == 0
+    assert "No run has reached" in final_errors([live]).layout.annotations[0].text
+
+
+@pytest.mark.parametrize(("depth", "parameters"), [(20, 269_722), (56, 853_018), (110, 1_727_962)])
+def test_table_counts_parameters(tmp_path, depth, parameters):  # FACTS: He et al. 2015, section 4.2
+    for shortcut in ("none", "A"):
+        (row,) = summary_table([make_run(tmp_path, shortcut, depth, width=16)])
+        assert row["parameters"] == parameters
+
+
+def test_figures_survive_json(tmp_path):
+    runs = make_all(tmp_path, profile="paper", seeds=2)
+    for figure in (error_curves(runs), final_errors(runs), image_grid(torch.zeros(3, 3, 8, 8))):
+        assert go.Figure(json.loads(figure.to_json())) is not None
+        assert len(figure.to_json()) < 300_000
+
+
+# Pictures
+
+
+def sheet(figure: go.Figure) -> np.ndarray:
+    source = figure.data[0].source
+    assert source.startswith("data:image/png;base64,")
+    return np.array(Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))))
+
+
+def test_image_grid_shows_each_pixel_as_a_square():
+    images = torch.arange(2 * 3 * 32 * 32).view(2, 3, 32, 32).mul(7).remainder(256).to(torch.uint8)
+    figure = image_grid(images)
+    pixels, scale = sheet(figure), 3
+    assert figure.data[0].zsmooth in (None, False)
+    first = pixels[: 32 * scale, : 32 * scale]
+    second = pixels[: 32 * scale, -32 * scale :]
+    for shown, image in ((first, images[0]), (second, images[1])):
+        expected = np.kron(image.permute(1, 2, 0).numpy(), np.ones((scale, scale, 1), np.uint8))
+        np.testing.assert_array_equal(shown, expected)
+
+
+def test_image_grid_maps_floats_to_what_can_be_shown():
+    images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    np.testing.assert_array_equal(sheet(image_grid(images))[0, 0], (255 * images[0, :, 0, 0]).round().numpy())
+    centred = images * 5 - 2
+    pixels = sheet(image_grid(centred))[:96]
+    assert pixels.min() == 0 and pixels.max() == 255
+    assert image_grid(torch.full((1, 3, 8, 8), -3.0))  # all the same: no division by zero
+
+
+def test_image_grid_names_what_it_shows():
+    images = torch.zeros(3, 3, 16, 16, dtype=torch.uint8)
+    names = ("disk", "ring", "star")
+    assert list(image_grid(images, torch.tensor([2, 0, 1]), names).data[1].text) == ["star", "disk", "ring"]
+    assert list(image_grid(images, [2, 0, 1]).data[1].text) == ["2", "0", "1"]
+    assert list(image_grid(images, ["a", "b", "c"]).data[1].text) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (2, 1, 32, 32), (0, 3, 32, 32)])
+def test_image_grid_refuses_other_shapes(shape):
+    with pytest.raises(ValueError, match="allowed"):
+        image_grid(torch.zeros(shape))
+
+
+def test_image_grid_refuses_labels_that_do_not_fit():
+    with pytest.raises(ValueError, match="2 images and 3 labels"):
+        image_grid(torch.zeros(2, 3, 8, 8), [0, 1, 2])
