@@ -1,0 +1,79 @@
+"""Every notebook top to bottom under plain papermill, without our command line, and what it wrote read back."""
+
+import base64
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from reslab import RunConfig, RunStore
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+def papermill(name: str, folder: Path, *parameters: str) -> nbformat.NotebookNode:
+    """Runs the notebook as the README says one can, and returns the executed one. Fails with papermill's own words."""
+    out = folder / name
+    command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / name), str(out), "--kernel", "python3"]
+    command += ["-p", "profile", "smoke", "-p", "store", str(folder / "runs"), *parameters]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return nbformat.read(out, 4)
+
+
+def outputs(notebook: nbformat.NotebookNode, cell: str) -> list:
+    (found,) = [c for c in notebook.cells if c.id == cell]
+    return found.outputs
+
+
+def figure(notebook: nbformat.NotebookNode, cell: str) -> dict:
+    (output,) = [o for o in outputs(notebook, cell) if "application/vnd.plotly.v1+json" in o.get("data", {})]
+    return output["data"]["application/vnd.plotly.v1+json"]
+
+
+def numbers(values: list | dict | None) -> list:
+    """A trace's values, which plotly stores as a list or as base64 with a numpy dtype."""
+    if isinstance(values, dict):
+        return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"]).tolist()
+    return list(values or [])
+
+
+def test_train(tmp_path):
+    notebook = papermill("train.ipynb", tmp_path, "-p", "depth", "8", "-p", "shortcut", "none", "-p", "seed", "3")
+    (run,) = RunStore(tmp_path / "runs")
+    assert run.config == RunConfig(depth=8, shortcut="none", profile="smoke", seed=3)
+    assert run.state == "done" and run.column("iteration") == [3, 6, 9, 12]
+    drawn = [numbers(trace.get("y")) for trace in figure(notebook, "curves")["data"]]
+    assert run.column("train_error") in drawn and run.column("test_error") in drawn
+    assert f"{run.final['test_error']:.2f}" in outputs(notebook, "final")[0]["data"]["text/html"]
+    assert len(nbformat.writes(notebook)) < 300_000
+
+
+def test_degradation(tmp_path):
+    notebook = papermill("01_degradation.ipynb", tmp_path, "-p", "seeds", "2")
+    runs = list(RunStore(tmp_path / "runs"))
+    nets = {(run.config.depth, run.config.shortcut, run.config.seed) for run in runs}
+    assert nets == {(depth, shortcut, seed) for depth in (20, 56) for shortcut in ("none", "A") for seed in (0, 1)}
+    assert {run.state for run in runs} == {"done"}
+    final = {
+        key: [r.final["train_error"] for r in runs if (r.config.depth, r.config.shortcut) == key]
+        for key in ((20, "none"), (56, "none"))
+    }
+    gap = (sum(final[56, "none"]) - sum(final[20, "none"])) / 2
+    assert f"{gap:+.1f}" in outputs(notebook, "gap")[0]["data"]["text/markdown"]
+    table = "".join(o["text"] for o in outputs(notebook, "nets"))
+    assert table.count("3,") and len(table.splitlines()) == 4
+    assert figure(notebook, "curves")["data"] and figure(notebook, "overfit")["data"]
+    assert len(nbformat.writes(notebook)) < 300_000
+
+
+@pytest.mark.parametrize("setting", ["learning_rate: 0.1", "lr: -1"])
+def test_a_wrong_setting_stops_the_notebook_before_anything_is_trained(tmp_path, setting):
+    command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / "train.ipynb"), str(tmp_path / "out.ipynb")]
+    command += ["-y", f"{{profile: smoke, store: {tmp_path}/runs, settings: {{{setting}}}}}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode != 0 and "ValueError" in done.stderr and setting.split(":")[0] in done.stderr
+    assert not (tmp_path / "runs").exists()
