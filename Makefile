@@ -1,0 +1,36 @@
+# Each target sets up .venv by itself if it is missing or older than pyproject.toml.
+PYTHON ?= python3
+PROFILE ?= demo
+SEEDS ?= 1
+export RESLAB_STORE ?= $(CURDIR)/runs
+export RESLAB_DATA ?= $(CURDIR)/data
+
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce lab test clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1	/'
+
+reproduce: .venv/installed  ## the degradation experiment: PROFILE=demo, short or paper; SEEDS=1; ARGS="-p lr=0.05"
+	@$(BIN)/reslab reproduce degradation --profile $(PROFILE) --seeds $(SEEDS) $(ARGS)
+
+lab: .venv/installed  ## JupyterLab on the notebooks
+	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+test: .venv/installed-test  ## every test; ARGS="-k curves" for some
+	@$(BIN)/python -m pytest $(ARGS)
+
+clean:  ## removes .venv; runs, reports and data stay
+	rm -rf .venv
+
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("reslab needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@

@@ -1,0 +1,101 @@
+"""What the repository promises about itself."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def run(*command: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("command", [("ruff", "check"), ("ruff", "format", "--check")])
+def test_ruff_is_content(command):
+    done = run(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_environment_is_in_step_with_pyproject():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, pip, through_pip = environment["dependencies"]
+    assert environment["name"] == PROJECT["name"] and pip == "pip"
+    assert python == f"python{PROJECT['requires-python']}"
+    (requirement,) = through_pip["pip"]
+    extras = re.fullmatch(r"-e \.\[(.+)\]", requirement)[1].split(",")
+    assert set(extras) <= set(PROJECT["optional-dependencies"])
+
+
+def test_dependencies_are_bounded_on_both_sides():
+    extras = [item for items in PROJECT["optional-dependencies"].values() for item in items]
+    for dependency in PROJECT["dependencies"] + extras:
+        assert re.fullmatch(r"[\w-]+>=[\d.]+,<\d+", dependency), dependency
+
+
+def test_what_is_imported_is_declared():
+    names = {"PIL": "pillow", "yaml": "pyyaml", "bs4": "beautifulsoup4"}
+    declared = {re.match(r"[\w-]+", item)[0] for item in PROJECT["dependencies"]}
+    for path in ROOT.glob("reslab/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for module in {m.split(".")[0] for m in modules} - sys.stdlib_module_names - {"reslab"}:
+                # ipykernel and jupyterlab bring jupyter_client and IPython along, papermill brings nbclient
+                known = declared | {"jupyter_client", "IPython", "traitlets", "click"}
+                assert names.get(module, module) in known, f"{path}: {module}"
+
+
+def test_import_is_light():
+    code = (
+        "import sys, reslab; print([m for m in ('plotly', 'ipywidgets', 'papermill', 'IPython') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+class TestNotebook:
+    def test_is_stripped(self, path):
+        flags = ("--keep-id", "--extra-keys", "metadata.papermill metadata.widgets cell.metadata.papermill")
+        done = run("nbstripout", "--verify", *flags, str(path))
+        assert done.returncode == 0, f"{path.name} holds outputs: run pre-commit"
+
+    def test_keeps_the_rules(self, path):
+        notebook = nbformat.read(path, 4)
+        nbformat.validate(notebook)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        lines = [len(cell.source.splitlines()) for cell in code]
+        prose = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+        assert len(notebook.cells) <= 25 and max(lines) <= 15 and sum(lines) <= 80
+        assert 300 <= len(re.findall(r"[A-Za-z][\w'-]*", prose)) <= 800
+        assert not any(re.search(r"^\s*(def|class)\s", cell.source, re.M) for cell in code)
+
+    def test_has_one_literal_annotated_parameters_cell(self, path):
+        code = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+        (cell,) = [cell for cell in code if "parameters" in cell.metadata.get("tags", [])]
+        statements = ast.parse(cell.source).body
+        assert all(isinstance(statement, ast.AnnAssign) for statement in statements)
+        names = {statement.target.id for statement in statements}
+        assert {"profile", "store"} <= names
+        for statement in statements:
+            ast.literal_eval(statement.value)  # derived values would not follow what papermill injects
+        assert all("  # " in line for line in cell.source.splitlines())
+
+
+def test_every_tracked_text_file_is_free_of_machine_paths():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    pattern = re.compile("|".join(("/" + "work/", "/" + "root/", "/" + "home/")))
+    for name in tracked:
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".yaml", ".yml", ".toml", ".ipynb", ".json", ".csv"} and path.is_file():
+            assert not pattern.search(path.read_text()), name
