@@ -2,13 +2,15 @@
 PYTHON ?= python3
 PROFILE ?= demo
 SEEDS ?= 1
-export RESLAB_STORE ?= $(CURDIR)/runs
-export RESLAB_DATA ?= $(CURDIR)/data
 
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce lab test clean
+
+# Whatever folder a notebook runs in, it finds the same runs and data.
+reproduce lab: export RESLAB_STORE ?= $(CURDIR)/runs
+reproduce lab: export RESLAB_DATA ?= $(CURDIR)/data
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1	/'

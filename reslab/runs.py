@@ -8,12 +8,15 @@ import csv
 import io
 import json
 import os
+import socket
+import time
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from .files import write_atomically, write_json
@@ -33,6 +36,21 @@ COLUMNS = {
     "images_per_second": float,
 }
 STATES = ("new", "running", "interrupted", "failed", "done")
+SILENT = 60.0  # seconds without a heartbeat after which an owner counts as gone
+
+
+def alive(status: dict[str, Any]) -> bool:
+    """Whether the owner in a run's status still trains: heard of lately and, on this machine, the same live process."""
+    if status["state"] != "running" or time.time() - status["heartbeat"] > SILENT:
+        return False
+    if status["host"] != socket.gethostname():
+        return True
+    try:
+        process = psutil.Process(status["pid"])
+        same = abs(process.create_time() - status["process_started"]) < 1
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Run:
@@ -61,8 +79,9 @@ class Run:
 
     @property
     def state(self) -> str:
-        """One of new, running, interrupted, failed, done."""
-        return self.status["state"]
+        """One of new, running, interrupted, failed, done. A run whose owner was killed is interrupted, not running."""
+        status = self.status
+        return "interrupted" if status["state"] == "running" and not alive(status) else status["state"]
 
     @property
     def provenance(self) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from reslab import cifar_net
-from reslab.nets import SHORTCUTS, Shortcut, register
+from reslab import RunConfig, cifar_net
+from reslab.nets import SHORTCUTS, IdentityPadded, register
 from reslab.nets.blocks import BasicBlock, Bottleneck
 
 # He et al. 2015, section 4.2 with batch norm's scale and shift and the classifier's bias (shared/FACTS.md, section 1).
@@ -120,12 +120,23 @@ def test_what_cannot_be_built_is_refused_with_what_is_allowed(arguments, words):
 
 def test_a_shortcut_of_ones_own_is_one_decorator_away():
     @register("test-half")
-    class Half(Shortcut):
+    class Half(IdentityPadded):
         def merge(self, x, fx):
-            return fx
+            return super().merge(0.5 * x, fx)
 
     try:
         assert cifar_net(8, "test-half")(torch.randn(1, 3, 32, 32)).shape == (1, 10)
+        x, fx = torch.randn(1, 4, 8, 8), torch.randn(1, 8, 4, 4)
+        padded = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2))
+        torch.testing.assert_close(SHORTCUTS["test-half"](4, 8, 2)(x, fx), fx + padded / 2)
+        name = RunConfig(shortcut="test-half").id
+
+        @register("test-half")  # the same cell, edited and run again
+        class Half(IdentityPadded):
+            def merge(self, x, fx):
+                return super().merge(0.1 * x, fx)
+
+        assert RunConfig(shortcut="test-half").id != name
         with pytest.raises(ValueError, match="already registered"):
             register("test-half")(SHORTCUTS["A"])
     finally:

@@ -51,9 +51,16 @@ def test_many_configs_cost_no_more_than_the_budget(monkeypatch):
     assert measured == [20, 14, 8]  # seeds are not measured twice
 
 
-def test_validation_images_are_what_is_evaluated():
+def test_cost_of_an_evaluation_is_in_proportion_to_the_held_out_images(monkeypatch):
     config = RunConfig(8, profile="smoke")
-    assert measure(replace(config, val_split=500), budget=0.1).evaluation > 0
+    ticks = iter(range(10_000))
+    monkeypatch.setattr("reslab.training.estimate._Clock.now", lambda self: next(ticks))  # every look costs a second
+    whole, part = measure(config), measure(replace(config, val_split=500))
+    assert whole.evaluation == 4 * part.evaluation > 0  # 2,000 test images against 500
+
+
+def test_work_is_in_proportion_to_the_weights():
+    config = RunConfig(8, profile="smoke")
     assert work(replace(config, width=8)) == 4 * work(config)
 
 

@@ -139,10 +139,11 @@ def test_divergence_is_noticed(tmp_path):
         train(dataclasses.replace(CONFIG, lr=1e30), tmp_path)
 
 
-def test_a_device_that_is_not_there_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("device", "words"), [("cuda", "no CUDA device"), ("gpu", "not a device")])
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(tmp_path, monkeypatch, device, words):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="no CUDA device"):
-        train(CONFIG, tmp_path / "store", device="cuda")
+    with pytest.raises(ValueError, match=words):
+        train(CONFIG, tmp_path / "store", device=device)
     assert not (tmp_path / "store").exists()
 
 
@@ -153,6 +154,7 @@ def test_nothing_in_the_inner_loop_waits_for_the_gpu():
     config = RunConfig(depth=8, profile="smoke", iterations=1000)
     task = Classification(config, load_dataset("shapes"), "cuda")
     state = State.fresh(task, config, torch.device("cuda"))
+    state.iteration = config.batches_per_epoch - 10  # so that a new epoch begins under watch
     for _ in range(3):
         step(state, task, config)
     torch.cuda.set_sync_debug_mode("error")

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from reslab import RunConfig, RunStore, train
-from reslab.training.owner import SILENT, Owner, OwnershipLost, RunBusy
+from reslab.runs import SILENT
+from reslab.training.owner import Owner, OwnershipLost, RunBusy, RunDone
 
 from .processes import owned_by, result, start, wait_until
 
@@ -60,6 +61,30 @@ def test_many_at_once_train_once(tmp_path, run):
         process.join()
     assert [process.exitcode for process in processes] == [0] * 4
     assert run.state == "done" and "resumed" not in run.provenance
+
+
+def test_what_is_done_is_not_claimed_again(run):
+    Owner(run).release("done")
+    with pytest.raises(RunDone):
+        Owner(run)
+    assert run.status["state"] == "done"
+
+
+def test_a_killed_owners_run_counts_as_interrupted(tmp_path, run):
+    first = start(CONFIG, tmp_path)
+    wait_until(owned_by(tmp_path, CONFIG, first))
+    assert run.state == "running"
+    first.kill()
+    wait_until(lambda: run.state == "interrupted", seconds=5)  # a zombie until it is joined
+    first.join()
+    assert run.state == "interrupted" and RunStore(tmp_path).find(state="running") == []
+
+
+def test_what_a_killed_writer_left_is_cleared_away(run):
+    left = run.path / ".checkpoint.pt.new.0123.tmp"
+    left.write_bytes(b"half")
+    Owner(run).release("interrupted")
+    assert not left.exists()
 
 
 def test_a_dead_pid_is_taken_over(run):

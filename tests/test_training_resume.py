@@ -48,7 +48,7 @@ def test_twenty_kills_change_nothing(tmp_path, undisturbed):
     assert process.exitcode == 0 and run.state == "done"
     assert len(stopped_at) >= 5, "the kills should fall into different parts of the run"
     assert result(run) == undisturbed
-    assert sorted(path.name for path in run.path.iterdir() if path.name.endswith(".tmp")) == []
+    assert not list(run.path.glob("*.tmp")) and not list(run.path.glob(".*.tmp"))
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
@@ -105,7 +105,7 @@ def test_a_run_goes_on_with_the_threads_it_began_with(tmp_path, undisturbed):
     finally:
         torch.set_num_threads(threads)
     assert result(run) == undisturbed
-    assert run.provenance["resumed"][0]["threads"] == threads + 1
+    assert "threads" not in run.provenance["resumed"][0]  # nothing that differs from the first sitting
 
 
 @pytest.mark.gpu

@@ -18,8 +18,8 @@ from .notebook import Interrupted
 from .progress import Seen, Watch, look
 
 POLL = 0.1  # seconds between looks at the processes
-ASK_AGAIN = 15.0  # seconds after which a process that goes on is interrupted once more
-PATIENCE = 60.0  # seconds that processes get to write checkpoints and end
+ASK_AGAIN = 60.0  # seconds after which a process that goes on is interrupted once more: it may be evaluating
+PATIENCE = 180.0  # seconds that processes get to write checkpoints and end
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from nbformat import NotebookNode
 from plotly.offline import get_plotlyjs
 from pygments.formatters import HtmlFormatter
 
+from .progress import duration
+
 PLOTLY, WIDGET = "application/vnd.plotly.v1+json", "application/vnd.jupyter.widget-view+json"
 ANCHOR = "#"  # after a heading, a link to it
 CONTENTS_FROM = 3  # sections, from which on a table of contents helps
@@ -122,16 +124,10 @@ def _facts(document: NotebookNode, notebook: Path) -> str:
     if run.get("start_time"):
         facts.append(f"run on {datetime.fromisoformat(run['start_time']).astimezone():%-d %B %Y, %H:%M}")
     if run.get("duration"):
-        facts.append(_duration(run["duration"]))
+        facts.append(duration(run["duration"]))
     facts += [f"{name} = {value}" for name, value in run.get("parameters", {}).items() if value not in ("", None)]
     failed = '<strong class="failed">stopped by an error</strong>' if run.get("exception") else ""
     return " ".join(f"<span>{escape(fact)}</span>" for fact in facts) + failed
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _contents(soup: BeautifulSoup) -> str:

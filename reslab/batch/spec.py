@@ -155,7 +155,10 @@ class _Lines:
 
     def values(self) -> dict[str, Any]:
         loader = _Loader("")
-        return {name: loader.construct_object(node, deep=True) for name, node in self.nodes.items()}
+        try:
+            return {name: loader.construct_object(node, deep=True) for name, node in self.nodes.items()}
+        except yaml.YAMLError as error:
+            raise ValueError(f"{self.path}: {_problem(error)}") from None
 
 
 def _read(path: Path) -> Experiment:

@@ -8,7 +8,6 @@ damaged cache is noticed).
 import hashlib
 import json
 import os
-import uuid
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from ..files import write_atomically
 from . import Dataset
 
 TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -49,19 +49,9 @@ def write(path: Path, dataset: Dataset, stamp: str) -> None:
         "stamp": stamp,
         "sha256": _checksum(tensors),
     }
-    # In the same folder, because a rename is atomic only within one file system; unique, because several runs may start
-    # at once.
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(partial, "xb") as file:
-                file.write(save(tensors, metadata))
-                file.flush()
-                os.fsync(file.fileno())  # or a crash soon after could leave the name with no bytes behind it
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_atomically(path, save(tensors, metadata))
     except OSError as error:
         warnings.warn(
             f"the data set {dataset.name!r} could not be cached at {path} ({error}); this run goes on without, and the "

@@ -25,6 +25,8 @@ class Published:
 # By (shortcut, depth).
 PUBLISHED = {
     ("none", 20): Published((9.5, 9.8), "independent: 9.78 ± 0.13 (5 seeds), 9.5, 9.74 (1 seed each)", training=1.21),
+    ("none", 32): Published((9.9, 10.5), "independent: 9.92, 10.41 (1 seed each)"),
+    ("none", 44): Published((11.3, 11.8), "independent: 11.35, 11.73 (1 seed each)"),
     ("none", 56): Published(
         (11.9, 13.0), "independent: 12.95 ± 0.22 (5 seeds), 12.76, 11.86 (1 seed each)", training=4.36
     ),
@@ -32,7 +34,7 @@ PUBLISHED = {
     ("A", 32): Published(paper=7.51),
     ("A", 44): Published(paper=7.17),
     ("A", 56): Published((6.6, 7.4), f"{TABLE_6}: 6.97; independent: 7.40 ± 0.27 (5 seeds)", 6.97, 0.11),
-    ("A", 110): Published(paper=6.43),
+    ("A", 110): Published((6.45, 7.34), f"{TABLE_6}: 6.43, 6.61 ± 0.16; independent: 7.14 ± 0.20 (5 seeds)", 6.43),
     ("A", 1202): Published(paper=7.93),
 }
 

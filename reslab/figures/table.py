@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..data import DATASETS
 from ..nets.cifar import cifar_net
 from ..runs import Run
 from .nets import Net, nets_of, what
-
-CLASSES = 10  # of both data sets
 
 
 class SummaryTable(tuple[dict[str, Any], ...]):
@@ -84,8 +83,9 @@ def _row(net: Net) -> dict[str, Any]:
 
 
 def _parameters(net: Net) -> int:
+    c = net.config
     with torch.device("meta"):  # shapes only: instant at any depth
-        model = cifar_net(net.config.depth, net.config.shortcut, net.config.width, net.config.block, CLASSES)
+        model = cifar_net(c.depth, c.shortcut, c.width, c.block, DATASETS[c.dataset].classes)
     return sum(parameter.numel() for parameter in model.parameters())
 
 

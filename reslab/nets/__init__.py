@@ -2,6 +2,16 @@
 
 from .anatomy import Anatomy, Layer, anatomy
 from .cifar import CifarNet, cifar_net
-from .shortcuts import SHORTCUTS, Shortcut, register
+from .shortcuts import SHORTCUTS, IdentityPadded, Shortcut, register
 
-__all__ = ["SHORTCUTS", "Anatomy", "CifarNet", "Layer", "Shortcut", "anatomy", "cifar_net", "register"]
+__all__ = [
+    "SHORTCUTS",
+    "Anatomy",
+    "CifarNet",
+    "IdentityPadded",
+    "Layer",
+    "Shortcut",
+    "anatomy",
+    "cifar_net",
+    "register",
+]

@@ -1,7 +1,6 @@
 """The two building blocks: a residual function F, then the shortcut, then the activation (He et al. 2015, figure 5)."""
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from .shortcuts import shortcut_class
@@ -17,15 +16,17 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
+        self.relu1 = nn.ReLU()
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
         self.shortcut = shortcut_class(shortcut)(in_channels, channels, stride)
+        self.relu2 = nn.ReLU()
 
     def residual(self, x: torch.Tensor) -> torch.Tensor:
-        return self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(self.shortcut(x, self.residual(x)))
+        return self.relu2(self.shortcut(x, self.residual(x)))
 
 
 class Bottleneck(nn.Module):
@@ -42,19 +43,22 @@ class Bottleneck(nn.Module):
         out_channels = self.expansion * channels
         self.conv1 = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
+        self.relu1 = nn.ReLU()
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
+        self.relu2 = nn.ReLU()
         self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.shortcut = shortcut_class(shortcut)(in_channels, out_channels, stride)
+        self.relu3 = nn.ReLU()
 
     def residual(self, x: torch.Tensor) -> torch.Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = F.relu(self.bn2(self.conv2(x)))
+        x = self.relu1(self.bn1(self.conv1(x)))
+        x = self.relu2(self.bn2(self.conv2(x)))
         return self.bn3(self.conv3(x))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(self.shortcut(x, self.residual(x)))
+        return self.relu3(self.shortcut(x, self.residual(x)))
 
 
 BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}

@@ -4,11 +4,13 @@ A shortcut is a module that merges x and F(x) into the block's output before the
 class and register it; it can then be named wherever a config names a shortcut:
 
     @register("half")
-    class Half(Shortcut):
+    class Half(IdentityPadded):
         def merge(self, x, fx):
-            return 0.5 * x + fx
+            return super().merge(0.5 * x, fx)
 """
 
+import hashlib
+import inspect
 from collections.abc import Callable
 
 import torch
@@ -36,6 +38,21 @@ def shortcut_class(name: str) -> type["Shortcut"]:
     if name not in SHORTCUTS:
         raise ValueError(f"shortcut={name!r} is unknown; allowed: {', '.join(SHORTCUTS)}")
     return SHORTCUTS[name]
+
+
+def source_digest(name: str) -> str:
+    """SHA-256 of the methods' source of a shortcut that is not reslab's own, "" for one that is: part of a run's id.
+
+    Method by method, because Python does not find the source of a class that was written in a notebook.
+    """
+    digest, own = hashlib.sha256(), False
+    for cls in shortcut_class(name).__mro__:
+        if cls.__module__.partition(".")[0] in ("reslab", "torch", "builtins"):
+            continue
+        for method in filter(inspect.isfunction, vars(cls).values()):
+            own = True
+            digest.update(inspect.getsource(method).encode())
+    return digest.hexdigest() if own else ""
 
 
 class Shortcut(nn.Module):

@@ -3,14 +3,15 @@
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
+from ..data import DATASETS
 from ..nets.cifar import check_depth
-from ..nets.shortcuts import shortcut_class
+from ..nets.shortcuts import shortcut_class, source_digest
 
-DATASETS = {"cifar10": (50_000, 32), "shapes": (10_000, 32)}  # training images, image size in pixels
 PRECISIONS = ("fp32", "bf16")
 WARMUP_DEPTH = 110  # from this depth on the paper warms up (section 4.2)
 
@@ -117,27 +118,29 @@ class RunConfig:
         check_depth(self.depth, self.block)
         shortcut_class(self.shortcut)
         self._require(self.dataset in DATASETS, "dataset", f"one of {', '.join(DATASETS)}")
-        images, size = DATASETS[self.dataset]
+        images, size = DATASETS[self.dataset].train, DATASETS[self.dataset].size
         self._require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
         for name in ("width", "iterations", "log_every"):
             self._require(getattr(self, name) >= 1, name, "1 or more")
         for name in ("seed", "warmup_iterations", "weight_decay"):
             self._require(getattr(self, name) >= 0, name, "0 or more")
+        for name in ("lr", "weight_decay"):
+            self._require(math.isfinite(getattr(self, name)), name, "a finite number")
         self._require(self.lr > 0, "lr", "more than 0")
         self._require(0 <= self.momentum < 1, "momentum", "at least 0 and below 1")
         self._require(0 <= self.warmup_error <= 100, "warmup_error", "a percentage, 0 to 100")
         sizes = [s for s in (8, 16, 32) if s <= size]
         self._require(self.image_size in sizes, "image_size", f"one of {', '.join(map(str, sizes))}")
+        self._require(2 <= self.batch <= images, "batch", f"2 to {images}")
         self._require(0 <= self.val_split <= images - self.batch, "val_split", f"0 to {images - self.batch}")
-        self._require(2 <= self.batch <= images - self.val_split, "batch", f"2 to {images - self.val_split}")
         drops = self.lr_drops
         ordered = all(a < b for a, b in zip((0, *drops), (*drops, self.iterations), strict=True))
         self._require(ordered, "lr_drops", f"increasing iterations between 0 and iterations={self.iterations}")
 
     @property
     def id(self) -> str:
-        """The run folder's name: a readable part and a hash of every field."""
-        values = json.dumps(self.to_dict(), sort_keys=True).encode()
+        """The run folder's name: a readable part and a hash of every field, and of the source of a user's shortcut."""
+        values = (json.dumps(self.to_dict(), sort_keys=True) + source_digest(self.shortcut)).encode()
         return f"{self.dataset}-{self.net_name}-{self.profile}-s{self.seed}-{hashlib.sha256(values).hexdigest()[:8]}"
 
     @property
@@ -150,7 +153,7 @@ class RunConfig:
     @property
     def batches_per_epoch(self) -> int:
         """Full mini-batches in one pass over the training images; the rest of a permutation is left out."""
-        return (DATASETS[self.dataset][0] - self.val_split) // self.batch
+        return (DATASETS[self.dataset].train - self.val_split) // self.batch
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, JSON-ready."""

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..data import Dataset
-from .config import DATASETS, RunConfig
+from ..data import DATASETS, Dataset
+from .config import RunConfig
 from .loop import pick_device
 from .state import State, step
 from .task import EVALUATION_BATCH, Classification
 
-HELD_OUT = {"cifar10": 10_000, "shapes": 2_000}  # test images
 WARM_UP = 2  # steps that are not timed: the first ones choose algorithms and grow the heap
 ENOUGH = 8  # timed steps after which the rest would only confirm them
 
@@ -65,7 +64,7 @@ def measure(
         seconds_a_step = (clock.now() - start) / (state.iteration - first)
         start = clock.now()
         task.evaluate(state.net)
-        batches = (config.val_split or HELD_OUT[config.dataset]) / EVALUATION_BATCH
+        batches = (config.val_split or DATASETS[config.dataset].test) / EVALUATION_BATCH
         return Speed(seconds_a_step, (clock.now() - start) * batches)
 
 
@@ -134,7 +133,7 @@ def _threads(count: int) -> Iterator[None]:
 def _random_images(config: RunConfig) -> Dataset:
     """As few as do: two batches to train on, one of EVALUATION_BATCH to evaluate."""
     generator = torch.Generator().manual_seed(0)
-    size, classes = DATASETS[config.dataset][1], 10
+    size, classes = DATASETS[config.dataset].size, DATASETS[config.dataset].classes
 
     def split(count: int) -> tuple[torch.Tensor, torch.Tensor]:
         images = torch.randint(256, (count, 3, size, size), generator=generator, dtype=torch.uint8)

@@ -16,7 +16,7 @@ from ..files import write_atomically
 from ..runs import Run, RunStore
 from . import checkpoint
 from .config import RunConfig, learning_rate
-from .owner import Owner, OwnershipLost, RunBusy
+from .owner import Owner, OwnershipLost, RunBusy, RunDone
 from .provenance import provenance, record
 from .state import State, Window, step
 from .stop import StopRequest
@@ -45,11 +45,16 @@ Report = Callable[[Progress], None]
 
 def pick_device(name: str | torch.device | None = None) -> torch.device:
     """The device called `name`, or the best one here: cuda, else cpu. Raises ValueError if it is not there."""
-    device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError:
+        raise ValueError(f"device={name!r} is not a device; allowed: cpu, cuda, cuda:1 and so on") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             f"device={str(device)!r} was asked for but torch sees no CUDA device; leave it out to train on the CPU"
         )
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device={str(device)!r} was asked for but there are {torch.cuda.device_count()} CUDA devices")
     return device
 
 
@@ -77,6 +82,8 @@ def train(
     while run.state != "done" and owner is None:
         try:
             owner = Owner(run)
+        except RunDone:
+            break
         except RunBusy as busy:
             if not wait:
                 raise
@@ -84,12 +91,18 @@ def train(
             time.sleep(POLL)
     if owner is None:
         return run
-    with _released(owner), _repeatable(device):
-        dataset = load_dataset(config.dataset, root=data)
-        record(run, provenance(config, dataset, device))
-        task = Classification(config, dataset, device)
-        with StopRequest() as stop:
-            _train(run, task, device, owner, report, stop)
+    stop = StopRequest()
+    with _released(owner):
+        saved = checkpoint.load(run.path, device)
+        with _repeatable(saved["threads"] if saved else torch.get_num_threads()):
+            dataset = load_dataset(config.dataset, root=data)
+            with owner.writing():
+                record(run, provenance(config, dataset, device))
+            task = Classification(config, dataset, device)
+            with stop:
+                _train(run, task, device, saved, owner, report, stop)
+    if stop.signal is not None:  # it came when there was nothing left to stop
+        stop.raise_again()
     return run
 
 
@@ -111,23 +124,36 @@ def _released(owner: Owner) -> Iterator[None]:
 
 
 @contextmanager
-def _repeatable(device: torch.device) -> Iterator[None]:
-    """Convolution algorithms that give the same bits every time, and the number of threads put back afterwards."""
-    threads = torch.get_num_threads()
+def _repeatable(threads: int) -> Iterator[None]:
+    """What makes the same bits come out every time; put back afterwards.
+
+    Sums over another number of threads round differently, so a run goes on with the number it began with. On a GPU:
+    deterministic algorithms, and float32 that is float32.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
     try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True):
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
-def _train(run: Run, task: Task, device: torch.device, owner: Owner, report: Report, stop: StopRequest) -> None:
+def _train(
+    run: Run,
+    task: Task,
+    device: torch.device,
+    saved: dict[str, Any] | None,
+    owner: Owner,
+    report: Report,
+    stop: StopRequest,
+) -> None:
     config = run.config
     state = State.fresh(task, config, device)
-    saved = checkpoint.load(run.path, device)
     if saved:
         state.restore(saved)
-    run.write_metrics(state.rows)  # drops rows newer than the checkpoint: they will come again
+    with owner.writing():
+        run.write_metrics(state.rows)  # drops rows newer than the checkpoint: they will come again
     clock = time.perf_counter() - state.seconds
     marked, mark = state.iteration, time.perf_counter()  # where the current speed is measured from
     told = 0.0
@@ -155,9 +181,9 @@ def _train(run: Run, task: Task, device: torch.device, owner: Owner, report: Rep
                 state.warmup_end = state.iteration
             state.rows.append(row)
             state.window = Window.empty(device)
-            owner.check()
-            run.write_metrics(state.rows)
-            state.save(run.path)
+            with owner.writing():
+                run.write_metrics(state.rows)
+                state.save(run.path)
             report(Progress(state.iteration, config.iterations, row))
             marked, mark = state.iteration, time.perf_counter()
         elif time.perf_counter() - told > TICK:
@@ -167,11 +193,12 @@ def _train(run: Run, task: Task, device: torch.device, owner: Owner, report: Rep
             if state.window.count:
                 _finite_means(state, config)
             state.seconds = time.perf_counter() - clock
-            owner.check()
-            state.save(run.path)
+            with owner.writing():
+                state.save(run.path)
             stop.raise_again()
     weights = {name: tensor.contiguous().cpu() for name, tensor in state.net.state_dict().items()}
-    write_atomically(run.path / "weights.safetensors", to_safetensors(weights, {"config": run.id}))
+    with owner.writing():
+        write_atomically(run.path / "weights.safetensors", to_safetensors(weights, {"config": run.id}))
 
 
 def _finite_means(state: State, config: RunConfig) -> tuple[float, float]:

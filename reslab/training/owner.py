@@ -6,43 +6,36 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psutil
 from filelock import FileLock
 
-from ..files import write_json
-from ..runs import Run
+from ..files import TEMPORARY, write_json
+from ..runs import Run, alive
 
 HEARTBEAT = 5.0  # seconds between signs of life
-SILENT = 60.0  # seconds without one after which an owner counts as gone
 
 
 class RunBusy(Exception):
     """Another live process trains this run; the message says which."""
 
 
+class RunDone(Exception):
+    """There is nothing left to train."""
+
+
 class OwnershipLost(Exception):
     """This process was silent for so long that another took the run over; it must not write any more."""
-
-
-def _alive(status: dict[str, Any]) -> bool:
-    """Whether the owner in `status` still trains: heard of lately and, on this machine, the same live process."""
-    if time.time() - status["heartbeat"] > SILENT:
-        return False
-    if status["host"] != socket.gethostname():
-        return True
-    try:
-        return abs(psutil.Process(status["pid"]).create_time() - status["process_started"]) < 1
-    except psutil.NoSuchProcess:
-        return False
 
 
 class Owner:
     """This process's hold on a run: claims it, keeps status.json alive, and writes how it ended.
 
     The decision is made under a file lock that the system releases if its holder dies. Raises RunBusy if a live process
-    has the run.
+    has the run, RunDone if it is finished.
     """
 
     def __init__(self, run: Run):
@@ -52,9 +45,13 @@ class Owner:
         self.iteration = 0  # set by the loop, shown to watchers
         with self._lock:
             status = run.status
-            if status["state"] == "running" and _alive(status):
+            if status["state"] == "done":
+                raise RunDone
+            if alive(status):
                 where = f"process {status['pid']} on {status['host']}"
                 raise RunBusy(f"{run.id} is being trained by {where}, at iteration {status['iteration']}")
+            for left in run.path.glob(TEMPORARY):  # by a writer that was killed
+                left.unlink()
             self.iteration = status.get("iteration", 0)
             self._write("running")
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat {run.id}", daemon=True)
@@ -74,6 +71,16 @@ class Owner:
             token=self._token,
         )
         write_json(self.run.path / "status.json", status)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around all writes to the run folder: nobody can take the run over between the check and the writes.
+
+        Raises OwnershipLost if somebody has.
+        """
+        with self._lock:
+            self.check()
+            yield
 
     def check(self) -> None:
         """Raises OwnershipLost if another process has taken the run over."""

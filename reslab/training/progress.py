@@ -35,8 +35,7 @@ class ProgressBar:
                 maxinterval=self.interval,
                 ncols=100,
             )
-        if progress.note:
-            self.bar.set_description_str(progress.note)
+        self.bar.set_description_str(progress.note or self.name, refresh=bool(progress.note))
         if progress.row:
             row = progress.row
             errors = dict(train=f"{row['train_error']:.1f}%", test=f"{row['test_error']:.1f}%")

@@ -74,7 +74,6 @@ class State:
         self.window.sums, self.window.count = saved["sums"], saved["count"]
         self.iteration, self.warmup_end = saved["iteration"], saved["warmup_end"]
         self.seconds, self.rows = saved["seconds"], saved["rows"]
-        torch.set_num_threads(saved["threads"])  # sums over threads round differently with another number of them
 
 
 def step(state: State, task: Task, config: RunConfig) -> None:

@@ -48,7 +48,7 @@ class Classification:
 
     def make_net(self) -> nn.Module:
         c = self.config
-        # Initialised on the CPU whatever the device, so that a seed means the same weights everywhere.
+        # Initialised on the CPU whatever the device, so that a seed means the same weights on both.
         generator = torch.Generator().manual_seed(c.seed)
         net = cifar_net(c.depth, c.shortcut, c.width, c.block, len(self.classes), generator)
         return net.to(self.device, memory_format=torch.channels_last)

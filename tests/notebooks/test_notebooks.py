@@ -9,7 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from reslab import RunConfig, RunStore
+from reslab import RunConfig, RunStore, cifar_net
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -64,8 +64,10 @@ def test_degradation(tmp_path):
     }
     gap = (sum(final[56, "none"]) - sum(final[20, "none"])) / 2
     assert f"{gap:+.1f}" in outputs(notebook, "gap")[0]["data"]["text/markdown"]
-    table = "".join(o["text"] for o in outputs(notebook, "nets"))
-    assert table.count("3,") and len(table.splitlines()) == 4
+    lines = "".join(o["text"] for o in outputs(notebook, "nets")).splitlines()
+    expected = {depth: sum(p.numel() for p in cifar_net(depth, "A", width=4).parameters()) for depth in (20, 56)}
+    assert [line.split()[0] for line in lines] == ["plain20", "plain56", "res20", "res56"]
+    assert [f"{expected[depth]:,}" in line for depth, line in zip((20, 56, 20, 56), lines, strict=True)] == [True] * 4
     assert figure(notebook, "curves")["data"] and figure(notebook, "overfit")["data"]
     assert len(nbformat.writes(notebook)) < 300_000
 
