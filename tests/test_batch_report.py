@@ -1,7 +1,6 @@
 """The HTML page of an executed notebook: whole, offline, and drawn in a real browser."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +9,12 @@ import papermill
 import pytest
 from bs4 import BeautifulSoup
 from nbformat import v4
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Page
 from plotly.offline import get_plotlyjs
 
 from reslab.batch.report import write_html
+
+from .browser_fixtures import chromium
 
 REMOTE = "https://example.org/picture.png"
 INTRODUCTION = f"""# Do deeper nets get worse?
@@ -122,14 +123,8 @@ def test_a_missing_notebook_is_named(tmp_path):
 @pytest.fixture
 def page() -> Iterator[Page]:
     """A page of a Chromium that has no network."""
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        try:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
-        except Error as error:
-            pytest.fail(f"no Chromium: apt-get install chromium, or playwright install chromium ({error})")
+    with chromium() as browser:
         yield browser.new_context(offline=True).new_page()
-        browser.close()
 
 
 @pytest.mark.browser

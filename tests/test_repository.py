@@ -1,11 +1,13 @@
 """What the repository promises about itself."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from statistics import mean
 
 import nbformat
 import pytest
@@ -90,6 +92,21 @@ class TestNotebook:
         for statement in statements:
             ast.literal_eval(statement.value)  # derived values would not follow what papermill injects
         assert all("  # " in line for line in cell.source.splitlines())
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/benchmarks.md"])
+def test_final_errors_in_the_text_are_those_of_the_committed_runs(path):
+    """Each row `| net | training error | test error |` against experiments/results/, by profile in order of mention."""
+    rows = re.findall(r"^\| ([\w-]+-\d+) \| \**([\d.]+)[^|]*\| \**([\d.]+)[^|]*\|$", (ROOT / path).read_text(), re.M)
+    profiles = ["demo", "short"] if path == "README.md" else ["short"]
+    assert len(rows) == 4 * len(profiles)
+    for (net, *told), profile in zip(rows, [p for p in profiles for _ in range(4)], strict=True):
+        runs = json.loads((ROOT / f"experiments/results/degradation-{profile}.json").read_text()).values()
+        kind, depth = net.split("-")
+        mine = [r for r in runs if (r["config"]["shortcut"] == "none") == (kind == "plain")]
+        finals = [r["final"] for r in mine if r["config"]["depth"] == int(depth)]
+        for number, name in zip(told, ("train_error", "test_error"), strict=True):
+            assert abs(float(number) - mean(final[name] for final in finals)) <= 0.0501, (net, profile, name)
 
 
 def test_every_tracked_text_file_is_free_of_machine_paths():

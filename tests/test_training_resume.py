@@ -9,6 +9,7 @@ import warnings
 
 import pytest
 import torch
+from jupyter_client.manager import start_new_kernel
 
 from reslab import RunConfig, RunStore, train
 from reslab.training import checkpoint
@@ -64,6 +65,25 @@ def test_signals_write_a_checkpoint_and_leave_the_run_resumable(tmp_path, undist
     assert status["state"] == "interrupted" and status["failure"] is None
     assert checkpoint.load(run.path)["iteration"] == status["iteration"] < CONFIG.iterations
     train(CONFIG, tmp_path)
+    assert result(run) == undisturbed
+
+
+def test_interrupt_kernel_in_jupyter_writes_a_checkpoint_and_the_cell_can_be_run_again(tmp_path, undisturbed):
+    run = RunStore(tmp_path).run(CONFIG)
+    cell = f"import reslab\nreslab.train(reslab.RunConfig.from_dict({CONFIG.to_dict()!r}), {str(tmp_path)!r})"
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        message = client.execute(cell)
+        wait_until(lambda: len(run.metrics) >= 2)
+        manager.interrupt_kernel()
+        reply = client.get_shell_msg(timeout=30)
+        assert reply["parent_header"]["msg_id"] == message and reply["content"]["ename"] == "KeyboardInterrupt"
+        assert run.state == "interrupted"
+        assert checkpoint.load(run.path)["iteration"] == run.status["iteration"] < CONFIG.iterations
+        assert client.execute_interactive(cell, timeout=60, output_hook=lambda _: None)["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
     assert result(run) == undisturbed
 
 

@@ -213,7 +213,7 @@ text-overflow:ellipsis}
 summary:hover{color:var(--accent)}
 details pre,.prose pre,.output_text pre{font:14px/1.55 var(--mono);background:var(--tint);
 border:1px solid var(--line);border-radius:8px;
-padding:.9em 1.1em;margin:.4em 0 1em;overflow-x:auto}.output_text{max-width:43rem;margin:0 auto}
+padding:.9em 1.1em;margin:.4em 0 1em;overflow-x:auto}.output_text,.output_markdown{max-width:43rem;margin:0 auto}
 .output_text pre{white-space:pre-wrap}
 .output_error pre{background:#fdf3f2;border-color:#f0c8c4}.figure{width:100%;max-width:100%;margin:.4rem auto}
 .output_html,.prose{overflow-x:auto}.output_html:has(.figure){overflow:visible}.output_html>table{margin:.6rem auto}

@@ -1,6 +1,7 @@
 """How long runs will take on this machine: a few real training steps, timed."""
 
 import heapq
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -56,23 +57,20 @@ def measure(
         clock = _Clock(device)
         for _ in range(WARM_UP):
             step(state, task, config)
-            if clock.now() > deadline:
-                break
-        first, start = state.iteration, clock.now()
-        while state.iteration == first or (clock.now() < deadline and state.iteration - first < ENOUGH):
+        steps, start = [], clock.now()
+        while not steps or (start < deadline and len(steps) < ENOUGH):
             step(state, task, config)
-        seconds_a_step = (clock.now() - start) / (state.iteration - first)
-        start = clock.now()
+            steps.append(-start + (start := clock.now()))
         task.evaluate(state.net)
         batches = (config.val_split or DATASETS[config.dataset].test) / EVALUATION_BATCH
-        return Speed(seconds_a_step, (clock.now() - start) * batches)
+        return Speed(statistics.median(steps), (clock.now() - start) * batches)
 
 
 def measure_all(
     configs: Sequence[RunConfig],
     device: str | torch.device | None = None,
     threads: int | None = None,
-    budget: float = 8.0,
+    budget: float = 16.0,
 ) -> dict[RunConfig, Speed]:
     """The speed of each config, in about `budget` seconds whatever their number.
 

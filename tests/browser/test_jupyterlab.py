@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,13 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from reslab import RunStore
 
+from ..browser_fixtures import chromium
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 TOKEN = "a-token-for-this-test"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 pytestmark = pytest.mark.browser
 
@@ -61,10 +61,8 @@ def lab(tmp_path_factory) -> Iterator[tuple[str, Path]]:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), headless=True, args=FLAGS)
-        yield chromium.new_page(viewport=dict(width=1400, height=1000))
-        chromium.close()
+    with chromium() as browser:
+        yield browser.new_page(viewport=dict(width=1400, height=1000))
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")))
