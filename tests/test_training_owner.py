@@ -1,5 +1,6 @@
 """One process trains a run; the others wait, or are told who has it; the dead and the silent are taken over."""
 
+import dataclasses
 import json
 import os
 import time
@@ -43,16 +44,18 @@ def test_or_is_told_who_has_it(tmp_path, run):
     first.join()
 
 
-def test_a_waiting_process_takes_over_when_the_owner_is_killed(tmp_path, run):
-    first = start(CONFIG, tmp_path)
+def test_a_waiting_process_takes_over_when_the_owner_is_killed(tmp_path):
+    config = dataclasses.replace(CONFIG, iterations=1000, lr_drops=())  # long enough to be killed in the middle
+    run = RunStore(tmp_path).run(config)
+    first = start(config, tmp_path)
     wait_until(lambda: len(run.metrics) >= 1)
-    second = start(CONFIG, tmp_path)
+    second = start(config, tmp_path)
     time.sleep(0.3)
     first.kill()
     first.join()
     second.join()
     assert run.state == "done" and run.status["pid"] == second.pid
-    assert result(run) == result(train(CONFIG, tmp_path / "alone"))
+    assert result(run) == result(train(config, tmp_path / "alone"))
 
 
 def test_many_at_once_train_once(tmp_path, run):
@@ -92,13 +95,17 @@ def test_a_dead_pid_is_taken_over(run):
     first.release("interrupted")
     gone = max(int(name) for name in os.listdir("/proc") if name.isdigit()) + 100_000
     change_status(run, state="running", heartbeat=time.time(), pid=gone)
+    assert run.state == "interrupted"
     Owner(run).release("interrupted")
+    assert run.status["pid"] == os.getpid()
 
 
 def test_a_pid_that_another_process_got_is_taken_over(run):
     Owner(run).release("interrupted")
     change_status(run, state="running", heartbeat=time.time(), process_started=1.0)
+    assert run.state == "interrupted"
     Owner(run).release("interrupted")
+    assert run.status["process_started"] > 1.0
 
 
 def test_another_machines_owner_counts_while_its_heart_beats(run):

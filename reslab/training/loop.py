@@ -154,51 +154,81 @@ def _train(
         state.restore(saved)
     with owner.writing():
         run.write_metrics(state.rows)  # drops rows newer than the checkpoint: they will come again
-    clock = time.perf_counter() - state.seconds
-    marked, mark = state.iteration, time.perf_counter()  # where the current speed is measured from
-    told = 0.0
+    clock = _Clock(state)
     while state.iteration < config.iterations:
         step(state, task, config)
         owner.iteration = state.iteration
         if state.iteration % config.log_every == 0 or state.iteration == config.iterations:
-            loss, error = _finite_means(state, config)
-            speed = (state.iteration - marked) * config.batch / (time.perf_counter() - mark)
-            test_loss, test_error = task.evaluate(state.net)
-            state.seconds = time.perf_counter() - clock
-            row = dict(
-                iteration=state.iteration,
-                epoch=state.iteration / config.batches_per_epoch,
-                lr=learning_rate(config, state.iteration - 1, state.warmup_end),
-                train_loss=loss,
-                train_error=error,
-                test_loss=test_loss,
-                test_error=test_error,
-                seconds=round(state.seconds, 3),
-                images_per_second=round(speed, 1),
-            )
-            _require_finite(test_loss, "test loss after", state.iteration - 1, state, config)
-            if state.warmup_end is None and error < config.warmup_error:
-                state.warmup_end = state.iteration
-            state.rows.append(row)
-            state.window = Window.empty(device)
+            row = _log_point(state, task, config, clock)
             with owner.writing():
                 run.write_metrics(state.rows)
                 state.save(run.path)
             report(Progress(state.iteration, config.iterations, row))
-            marked, mark = state.iteration, time.perf_counter()
-        elif time.perf_counter() - told > TICK:
-            told = time.perf_counter()
+            clock.mark(state)
+        elif clock.ticks():
             report(Progress(state.iteration, config.iterations))
         if stop.signal is not None:
             if state.window.count:
                 _finite_means(state, config)
-            state.seconds = time.perf_counter() - clock
+            state.seconds = clock.total()
             with owner.writing():
                 state.save(run.path)
             stop.raise_again()
     weights = {name: tensor.contiguous().cpu() for name, tensor in state.net.state_dict().items()}
     with owner.writing():
         write_atomically(run.path / "weights.safetensors", to_safetensors(weights, {"config": run.id}))
+
+
+class _Clock:
+    """The run's seconds over all sittings, and the speed since the last log point."""
+
+    def __init__(self, state: State):
+        self.start = time.perf_counter() - state.seconds
+        self.told = 0.0
+        self.mark(state)
+
+    def mark(self, state: State) -> None:
+        self.marked, self.since = state.iteration, time.perf_counter()
+
+    def total(self) -> float:
+        return time.perf_counter() - self.start
+
+    def speed(self, state: State) -> float:
+        """Iterations a second."""
+        return (state.iteration - self.marked) / (time.perf_counter() - self.since)
+
+    def ticks(self) -> bool:
+        """True once every TICK seconds."""
+        now = time.perf_counter()
+        if now - self.told < TICK:
+            return False
+        self.told = now
+        return True
+
+
+def _log_point(state: State, task: Task, config: RunConfig, clock: _Clock) -> dict[str, Any]:
+    """Evaluates the net, adds a row to the state's and begins a new window. Raises RunFailed at a loss not finite."""
+    loss, error = _finite_means(state, config)  # waits for the device, so the speed is that of finished work
+    speed = clock.speed(state) * config.batch
+    test_loss, test_error = task.evaluate(state.net)
+    _require_finite(test_loss, "test loss after", state.iteration - 1, state, config)
+    state.seconds = clock.total()
+    row = dict(
+        iteration=state.iteration,
+        epoch=state.iteration / config.batches_per_epoch,
+        lr=learning_rate(config, state.iteration - 1, state.warmup_end),
+        train_loss=loss,
+        train_error=error,
+        test_loss=test_loss,
+        test_error=test_error,
+        seconds=round(state.seconds, 3),
+        images_per_second=round(speed, 1),
+    )
+    state.rows.append(row)
+    state.window = Window.empty(state.window.sums.device)
+    if state.warmup_end is None and error < config.warmup_error:
+        state.warmup_end = state.iteration
+    return row
 
 
 def _finite_means(state: State, config: RunConfig) -> tuple[float, float]:
