@@ -174,7 +174,7 @@ def runs_command(
             at = f"{status.get('iteration', 0):>6,} of {run.config.iterations:,}"
             print(f"{run.id:{width}}  {status['state']:11}  {at:16}  {errors}".rstrip())
         if not found:
-            print(f"no such runs in {root.root}", file=sys.stderr)
+            print(f"no such run in {root.root.resolve()}", file=sys.stderr)
 
 
 @app.command("data")

@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import cached_property
@@ -152,12 +153,14 @@ class RunStore:
         return run
 
     def __iter__(self) -> Iterator[Run]:
-        """All runs, by id. A folder whose config this version cannot read is left out."""
+        """All runs, by id. A folder whose config cannot be read is left out with a warning that says why."""
         for path in sorted(self.root.glob("*/config.json")):
             run = Run(path.parent)
             try:
                 _ = run.config
-            except ValueError:
+            except ValueError as error:
+                # A user's shortcut that is not registered in this process, say.
+                warnings.warn(f"{run.id} is left out: {error}", stacklevel=2)
                 continue
             yield run
 
@@ -167,8 +170,8 @@ class RunStore:
         Raises ValueError for a name that is no RunConfig field or a state that does not exist.
         """
         check_names(wanted, [field.name for field in fields(RunConfig)], "RunConfig")
-        if state is not None:
-            check_names([state], list(STATES), "Run.state")
+        if state is not None and state not in STATES:
+            raise ValueError(f"state={state!r} is not possible; allowed: {', '.join(STATES)}")
         return [
             run
             for run in self

@@ -16,6 +16,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in gpu]
 
 
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """A test that changes the number of torch threads changes it for itself."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One cache of data sets for the whole session, and for the processes that tests start; never the user's."""

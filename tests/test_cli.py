@@ -47,7 +47,7 @@ def test_train_trains_the_config_and_says_how_it_ended(tmp_path):
         (["train", "--store", "s3://bucket"], "is a URL"),
         (["data", "mnist"], "no data set 'mnist'"),
         (["data", "--data", "nowhere"], "nowhere"),
-        (["runs", "--state", "dnoe"], "did you mean 'done'"),
+        (["runs", "--state", "dnoe"], "allowed: new, running, interrupted, failed, done"),
         (["reproduce", "degradatoin"], "did you mean 'degradation'"),
         (["reproduce", "degradation", "-p", "dpeth=20"], "did you mean 'depth'"),
         (["reproduce", "degradation", "-p", "depth"], "NAME=VALUE"),

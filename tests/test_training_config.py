@@ -113,6 +113,11 @@ def test_wrong_values_are_refused_with_field_value_and_what_is_allowed(field, va
     assert allowed in str(refusal.value)
 
 
+def test_other_trainers_names_are_refused_naming_ours():
+    with pytest.raises(ValueError, match=r"'learning_rate'.*did you mean 'lr'"):
+        RunConfig.from_dict({"learning_rate": 0.1})
+
+
 def test_a_misspelt_field_is_refused_naming_the_closest():
     with pytest.raises(ValueError, match=r"'shortcutt'.*did you mean 'shortcut'"):
         RunConfig.from_dict({"shortcutt": "A"})

@@ -55,7 +55,9 @@ def test_a_waiting_process_takes_over_when_the_owner_is_killed(tmp_path):
     first.join()
     second.join()
     assert run.state == "done" and run.status["pid"] == second.pid
-    assert result(run) == result(train(config, tmp_path / "alone"))
+    alone = start(config, tmp_path / "alone")
+    alone.join()
+    assert result(run) == result(RunStore(tmp_path / "alone").run(config))
 
 
 def test_many_at_once_train_once(tmp_path, run):

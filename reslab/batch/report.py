@@ -86,7 +86,8 @@ def _self_contained_outputs(document: NotebookNode) -> None:
 def _figure(stored: dict[str, Any]) -> str:
     """A place for a figure and, beside it, its data, which the page's script draws."""
     figure = deepcopy(stored)
-    figure["config"] = {"responsive": True, "displaylogo": False} | figure.get("config", {})
+    offline = {"responsive": True, "displaylogo": False, "showSendToCloud": False}
+    figure["config"] = offline | figure.get("config", {})
     text = json.dumps(figure, separators=(",", ":")).replace("<", "\\u003c")  # no "</script>" inside
     height = figure.get("layout", {}).get("height", 450)
     return f'<div class="figure" style="min-height:{height}px"><script type="application/json">{text}</script></div>'
@@ -125,7 +126,8 @@ def _facts(document: NotebookNode, notebook: Path) -> str:
         facts.append(f"run on {datetime.fromisoformat(run['start_time']).astimezone():%-d %B %Y, %H:%M}")
     if run.get("duration"):
         facts.append(duration(run["duration"]))
-    facts += [f"{name} = {value}" for name, value in run.get("parameters", {}).items() if value not in ("", None)]
+    shown = {k: v for k, v in run.get("parameters", {}).items() if v not in ("", None) and k not in ("store", "data")}
+    facts += [f"{name} = {value}" for name, value in shown.items()]  # a page is passed round: no paths
     failed = '<strong class="failed">stopped by an error</strong>' if run.get("exception") else ""
     return " ".join(f"<span>{escape(fact)}</span>" for fact in facts) + failed
 

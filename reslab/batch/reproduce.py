@@ -31,11 +31,12 @@ def reproduce(plan: Plan, console: Console, out: str | Path = "reports", dry_run
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
+    if not dry_run:
+        for name in sorted({planned.config.dataset for planned in plan.missing}):
+            load_dataset(name, root=plan.data or None)  # a download, or an error, comes once and now
     seconds = _announce(plan, say, every_run=dry_run)
     if dry_run:
         return 0
-    for name in sorted({planned.config.dataset for planned in plan.missing}):
-        load_dataset(name, root=plan.data or None)  # a download, or an error, comes once and now
     try:
         if plan.missing:
             outcomes = run_all(plan.jobs(seconds), plan.at_once, watch(console, plan.at_once))

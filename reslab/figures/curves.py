@@ -192,7 +192,7 @@ def _published(net: Net, end: float, x: str) -> list[go.Bar | go.Scatter]:
 
 def _name(net: Net) -> str:
     """The net and its last mean test error, which it has not while seeds on their way end at different places."""
-    return net.label + ("" if net.parts else f"  {net.mean('test_error')[-1]:.1f}")
+    return net.label + ("" if net.parts else f"  {net.mean('test_error')[-1]:.2f}")
 
 
 def _names(nets: list[Net], x: str, end: float, top: float) -> list[go.Scatter]:

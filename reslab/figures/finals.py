@@ -9,6 +9,7 @@ from .nets import Net, how_many, nets_of, what
 from .style import INK, TEMPLATE, faded, headline, message
 
 SIZE = 17  # of the dots, pixels
+APART = 0.12  # of a row, up and down: neither dot hides the other where they agree
 ROW = 78  # of a net, pixels
 
 
@@ -63,22 +64,22 @@ def _dots(net: Net, place: int) -> list[go.Scatter]:
     link = dict(color=faded(net.colour, 0.35), width=6)
     ends = [train.mean(), test.mean()]
     quiet = dict(mode="lines", showlegend=False, hoverinfo="skip", meta=dict(net=net.label, kind="link"))
-    traces = [go.Scatter(x=ends, y=[place] * 2, line=link, **quiet)]
+    traces = [go.Scatter(x=ends, y=[place + APART, place - APART], line=link, **quiet)]
     # The values go to opposite sides of the row: they stay readable where training and test error are nearly the same.
-    for kind, name, values, fill, side in (
-        ("train", "training", train, "white", "bottom center"),
-        ("test", net.held_out, test, net.colour, "top center"),
+    for kind, name, values, fill, side, offset in (
+        ("train", "training", train, "white", "bottom center", APART),
+        ("test", net.held_out, test, net.colour, "top center", -APART),
     ):
         n, several = len(values), len(values) > 1
         spread = f" ± {values.std(ddof=1):.2f}" if several else ""
         traces.append(
             go.Scatter(
                 x=[values.mean()],
-                y=[place],
+                y=[place + offset],
                 error_x=dict(array=[values.std(ddof=1)], color=net.colour, thickness=2.5, width=8) if several else None,
                 mode="markers+text",
                 marker=dict(size=SIZE, color=fill, line=dict(color=net.colour, width=3.5)),
-                text=[f"{values.mean():.1f}"],
+                text=[f"{name} {values.mean():.2f}"],
                 textposition=side,
                 textfont=dict(size=15, color=INK),
                 cliponaxis=False,

@@ -35,6 +35,8 @@ TEMPLATE = go.layout.Template(
         xaxis=dict(gridcolor=GRID, linecolor="#9aa1ac", ticks="outside", tickcolor="#9aa1ac", zeroline=False),
         yaxis=dict(gridcolor=GRID, linecolor="#9aa1ac", ticks="outside", tickcolor="#9aa1ac", zeroline=False),
         margin=dict(l=70, r=30, t=120, b=64),
+        # Nothing is uploaded anywhere by accident, and no buttons that these figures have no use for.
+        modebar=dict(remove=["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"]),
     )
 )
 

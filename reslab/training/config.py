@@ -51,6 +51,9 @@ PROFILES: dict[str, dict[str, Any]] = {
     | dict(dataset="shapes", image_size=8, width=4, iterations=12, batch=16, lr=0.03, lr_drops=(6, 9), log_every=3),
 }
 
+# What other trainers call our fields.
+ALIASES = dict(learning_rate="lr", batch_size="batch", layers="depth", milestones="lr_drops", wd="weight_decay")
+
 FROM_PROFILE: Any = None  # a field left at this takes the profile's value
 
 
@@ -170,7 +173,9 @@ def check_names(given, allowed: list[str], where: str) -> None:
     """Raises ValueError for the first of `given` that is not in `allowed`, naming the closest that is."""
     for name in given:
         if name not in allowed:
-            close = get_close_matches(name, allowed, n=1, cutoff=0.0)
+            close = [a for a in [ALIASES.get(name)] if a in allowed] or get_close_matches(
+                name, allowed, n=1, cutoff=0.0
+            )
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise ValueError(f"{name!r} is not a parameter of {where}; {hint}It has: {', '.join(allowed)}")
 
