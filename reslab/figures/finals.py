@@ -10,7 +10,7 @@ from .style import INK, TEMPLATE, faded, headline, message
 
 SIZE = 17  # of the dots, pixels
 APART = 0.12  # of a row, up and down: neither dot hides the other where they agree
-ROW = 78  # of a net, pixels
+ROW = 92  # of a net, pixels
 
 
 def final_errors(runs: Iterable[Run]) -> go.Figure:
