@@ -163,3 +163,4 @@ def test_nothing_in_the_inner_loop_waits_for_the_gpu():
             step(state, task, config)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+    assert state.iteration == config.batches_per_epoch + 13  # past the epoch's end, and nothing has raised

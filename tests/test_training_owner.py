@@ -138,4 +138,8 @@ def test_the_heart_beats_while_training(run, monkeypatch):
     before = run.status["heartbeat"]
     owner.iteration = 7
     wait_until(lambda: run.status["heartbeat"] > before and run.status["iteration"] == 7, seconds=5)
+    assert run.state == "running"
     owner.release("interrupted")
+    silent = run.status["heartbeat"]
+    time.sleep(0.1)
+    assert run.status["heartbeat"] == silent, "a released run's heart has stopped"
