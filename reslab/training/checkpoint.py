@@ -12,6 +12,8 @@ import torch
 from ..files import write_atomically
 
 NAME, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+# A file from a save that was stopped between its two renames is the newest there is.
+NEWEST_FIRST = (f"{NAME}.new", NAME, PREVIOUS)
 DIGEST = hashlib.sha256().digest_size
 
 
@@ -42,8 +44,7 @@ def _read(path: Path, device: torch.device | str) -> dict[str, Any] | None:
 
 def load(folder: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
     """The newest whole checkpoint of the folder, or None. A damaged one is warned of, the one before it used."""
-    # A file from a save that was stopped between its two renames is the newest there is.
-    for name in (f"{NAME}.new", NAME, PREVIOUS):
+    for name in NEWEST_FIRST:
         path = folder / name
         if path.exists():
             state = _read(path, device)
