@@ -9,6 +9,11 @@ from typing import Any
 TEMPORARY = ".*.tmp"  # pattern of the files that a killed writer may leave
 
 
+def cache_folder() -> Path:
+    """Where what can be made again is kept between runs: RESLAB_CACHE, else ~/.cache/reslab."""
+    return Path(os.environ.get("RESLAB_CACHE") or "~/.cache/reslab").expanduser()
+
+
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replaces `path` by `content`: a reader, or a crash at any moment, finds the old file or the new one."""
     # In the same folder, because a rename is atomic only within one file system; unique, because several may write.

@@ -148,14 +148,15 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_written(tmp_pa
 
 
 @pytest.mark.gpu
-def test_nothing_in_the_inner_loop_waits_for_the_gpu():
+@pytest.mark.parametrize("compiled", [False, True])
+def test_nothing_in_the_inner_loop_waits_for_the_gpu(compiled):
     from reslab.training.state import State, step
 
     config = RunConfig(depth=8, profile="smoke", iterations=1000)
     task = Classification(config, load_dataset("shapes"), "cuda")
-    state = State.fresh(task, config, torch.device("cuda"))
+    state = State.fresh(task, config, torch.device("cuda"), compiled)
     state.iteration = config.batches_per_epoch - 10  # so that a new epoch begins under watch
-    for _ in range(3):
+    for _ in range(5):  # what is compiled and recorded is so by then
         step(state, task, config)
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -163,4 +164,4 @@ def test_nothing_in_the_inner_loop_waits_for_the_gpu():
             step(state, task, config)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert state.iteration == config.batches_per_epoch + 13  # past the epoch's end, and nothing has raised
+    assert state.iteration == config.batches_per_epoch + 15  # past the epoch's end, and nothing has raised

@@ -7,7 +7,6 @@ damaged cache is noticed).
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,15 +15,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from ..files import write_atomically
+from ..files import cache_folder, write_atomically
 from . import Dataset
 
 TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 def cache_file(folder: str | Path | None, name: str) -> Path:
-    """Where the data set `name` is cached: under `folder`, else under RESLAB_CACHE, else under ~/.cache/reslab."""
-    return Path(folder or os.environ.get("RESLAB_CACHE") or "~/.cache/reslab").expanduser() / f"{name}.safetensors"
+    """Where the data set `name` is cached: under `folder`, else in reslab's cache."""
+    return Path(folder or cache_folder()).expanduser() / f"{name}.safetensors"
 
 
 def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..data import DATASETS, Dataset
+from ..fast import kept_heap, wanted
 from .config import RunConfig
 from .loop import pick_device
 from .state import State, step
@@ -51,9 +52,9 @@ def measure(
     """
     device = pick_device(device)
     deadline = time.perf_counter() + budget
-    with _threads(threads or torch.get_num_threads()):
+    with _threads(threads or torch.get_num_threads()), kept_heap():
         task = Classification(replace(config, val_split=0), _random_images(config), device)
-        state = State.fresh(task, config, device)
+        state = State.fresh(task, config, device, wanted("auto", config, device))
         clock = _Clock(device)
         for _ in range(WARM_UP):
             step(state, task, config)
@@ -61,7 +62,7 @@ def measure(
         while not steps or (start < deadline and len(steps) < ENOUGH):
             step(state, task, config)
             steps.append(-start + (start := clock.now()))
-        task.evaluate(state.net)
+        task.evaluate(state.model)
         batches = (config.val_split or DATASETS[config.dataset].test) / EVALUATION_BATCH
         return Speed(statistics.median(steps), (clock.now() - start) * batches)
 

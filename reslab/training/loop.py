@@ -12,13 +12,14 @@ import torch
 from safetensors.torch import save as to_safetensors
 
 from ..data import load_dataset
+from ..fast import kept_heap, wanted
 from ..files import write_atomically
 from ..runs import Run, RunStore
 from . import checkpoint
 from .config import RunConfig, learning_rate
 from .owner import Owner, OwnershipLost, RunBusy, RunDone
 from .provenance import provenance, record
-from .state import State, Window, step
+from .state import State, step
 from .stop import StopRequest
 from .task import Classification, Task
 
@@ -64,19 +65,22 @@ def train(
     *,
     device: str | torch.device | None = None,
     data: str | Path | None = None,
+    compile: str = "auto",
     progress: Report | None = None,
     wait: bool = True,
 ) -> Run:
     """Trains `config` and returns its run: at once if it is done, going on, bit for bit, from where it was stopped if
     it is not.
 
-    `data` is where the data set is (see load_dataset). `progress` is called with a Progress about twice a second. If a
-    live process trains this run already, waits for it, or with `wait=False` raises RunBusy. SIGTERM and Ctrl-C write a
-    checkpoint and leave the run resumable. Raises RunFailed if a loss is not finite, DataError if the data cannot be
-    had, ValueError for a device that is not there.
+    `data` is where the data set is (see load_dataset). `compile` is "auto" (where it saves more time than it costs),
+    "always" or "never": the same training, rounded differently; a run goes on as it began. `progress` is called with a
+    Progress about twice a second. If a live process trains this run already, waits for it, or with `wait=False` raises
+    RunBusy. SIGTERM and Ctrl-C write a checkpoint and leave the run resumable. Raises RunFailed if a loss is not
+    finite, DataError if the data cannot be had, ValueError for a device that is not there or an unknown `compile`.
     """
     report = progress or (lambda _progress: None)
     device = pick_device(device)
+    compiled = wanted(compile, config, device)
     run = (store if isinstance(store, RunStore) else RunStore(store)).create(config)
     owner = None
     while run.state != "done" and owner is None:
@@ -94,13 +98,17 @@ def train(
     stop = StopRequest()
     with _released(owner):
         saved = checkpoint.load(run.path, device)
-        with _repeatable(saved["threads"] if saved else torch.get_num_threads()):
+        begun = saved or dict(threads=torch.get_num_threads(), compiled=compiled)
+        with _repeatable(begun["threads"]), kept_heap():
             dataset = load_dataset(config.dataset, root=data)
             with owner.writing():
-                record(run, provenance(config, dataset, device))
+                record(run, provenance(config, dataset, device, begun["compiled"]))
             task = Classification(config, dataset, device)
+            state = State.fresh(task, config, device, begun["compiled"])
+            if saved:
+                state.restore(saved)
             with stop:
-                _train(run, task, device, saved, owner, report, stop)
+                _train(run, task, state, owner, report, stop)
     if stop.signal is not None:  # it came when there was nothing left to stop
         stop.raise_again()
     return run
@@ -142,16 +150,12 @@ def _repeatable(threads: int) -> Iterator[None]:
 def _train(
     run: Run,
     task: Task,
-    device: torch.device,
-    saved: dict[str, Any] | None,
+    state: State,
     owner: Owner,
     report: Report,
     stop: StopRequest,
 ) -> None:
     config = run.config
-    state = State.fresh(task, config, device)
-    if saved:
-        state.restore(saved)
     with owner.writing():
         run.write_metrics(state.rows)  # drops rows newer than the checkpoint: they will come again
     clock = _Clock(state)
@@ -168,7 +172,7 @@ def _train(
         elif clock.ticks():
             report(Progress(state.iteration, config.iterations))
         if stop.signal is not None:
-            if state.window.count:
+            if int(state.window.count):
                 _finite_means(state, config)
             state.seconds = clock.total()
             with owner.writing():
@@ -210,7 +214,7 @@ def _log_point(state: State, task: Task, config: RunConfig, clock: _Clock) -> di
     """Evaluates the net, adds a row to the state's and begins a new window. Raises RunFailed at a loss not finite."""
     loss, error = _finite_means(state, config)  # waits for the device, so the speed is that of finished work
     speed = clock.speed(state) * config.batch
-    test_loss, test_error = task.evaluate(state.net)
+    test_loss, test_error = task.evaluate(state.model)
     _require_finite(test_loss, "test loss after", state.iteration - 1, state, config)
     state.seconds = clock.total()
     row = dict(
@@ -225,7 +229,7 @@ def _log_point(state: State, task: Task, config: RunConfig, clock: _Clock) -> di
         images_per_second=round(speed, 1),
     )
     state.rows.append(row)
-    state.window = Window.empty(state.window.sums.device)
+    state.window.clear()
     if state.warmup_end is None and error < config.warmup_error:
         state.warmup_end = state.iteration
     return row
@@ -234,8 +238,9 @@ def _log_point(state: State, task: Task, config: RunConfig, clock: _Clock) -> di
 def _finite_means(state: State, config: RunConfig) -> tuple[float, float]:
     """Running (loss, error) since the last log point. Raises RunFailed if a loss among them was not finite."""
     loss, error = state.window.means()
-    bad = int(state.window.first_bad)
-    _require_finite(loss if bad < 0 else math.nan, "loss of", bad, state, config)
+    before_bad, count = int(state.window.first_bad), int(state.window.count)
+    bad = state.iteration - count + before_bad
+    _require_finite(loss if before_bad < 0 else math.nan, "loss of", bad, state, config)
     return loss, error
 
 

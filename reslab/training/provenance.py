@@ -25,8 +25,8 @@ def _git(*arguments: str) -> str | None:
         return None
 
 
-def provenance(config: RunConfig, dataset: Dataset, device: torch.device) -> dict[str, Any]:
-    """Git commit and dirty flag, versions, device, threads, precision and data fingerprint of a sitting."""
+def provenance(config: RunConfig, dataset: Dataset, device: torch.device, compiled: bool) -> dict[str, Any]:
+    """Git commit and dirty flag, versions, device, threads, compiled, precision and data fingerprint of a sitting."""
     tracked = (
         _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
     )  # not just inside another project's tree
@@ -44,6 +44,7 @@ def provenance(config: RunConfig, dataset: Dataset, device: torch.device) -> dic
         device=str(device),
         device_name=name,
         threads=torch.get_num_threads(),
+        compiled=compiled,
         precision=config.precision,
         dataset_fingerprint=dataset.fingerprint,
     )

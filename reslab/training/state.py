@@ -1,5 +1,6 @@
 """All that changes while a run trains, and one step of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..fast import Recorded, accelerate
 from . import checkpoint
 from .config import RunConfig, learning_rate
 from .task import Task
@@ -14,21 +16,33 @@ from .task import Task
 
 @dataclass
 class Window:
-    """Sums since the last log point, on the device, so that the loop never waits for it in between."""
+    """Sums since the last log point, on the device, so that the loop never waits for it in between.
+
+    Tensors that are changed in place and never replaced: a recorded CUDA graph goes on writing to them.
+    """
 
     sums: torch.Tensor  # [2]: loss, error
-    first_bad: torch.Tensor  # iteration of the first loss that is not finite, -1 while there is none
-    count: int = 0
+    count: torch.Tensor  # iterations in the sums
+    first_bad: torch.Tensor  # how many of them came before the first loss that is not finite, -1 while there is none
 
     @classmethod
     def empty(cls, device: torch.device) -> "Window":
-        return cls(torch.zeros(2, device=device), torch.full((), -1, device=device))
+        return cls(
+            torch.zeros(2, device=device),
+            torch.zeros((), dtype=torch.long, device=device),
+            torch.full((), -1, device=device),
+        )
 
-    def add(self, loss: torch.Tensor, error: torch.Tensor, iteration: int) -> None:
+    def add(self, loss: torch.Tensor, error: torch.Tensor) -> None:
         self.sums += torch.stack([loss, error])
         now_bad = (self.first_bad < 0) & ~torch.isfinite(loss)
-        self.first_bad = torch.where(now_bad, iteration, self.first_bad)
+        self.first_bad.copy_(torch.where(now_bad, self.count, self.first_bad))
         self.count += 1
+
+    def clear(self) -> None:
+        self.sums.zero_()
+        self.count.zero_()
+        self.first_bad.fill_(-1)
 
     def means(self) -> tuple[float, float]:
         """(loss, error), waiting for the device."""
@@ -41,18 +55,35 @@ class State:
     """What a checkpoint holds. `iteration` is the number of iterations done; `rows` are the log points so far."""
 
     net: nn.Module
+    model: nn.Module  # the net in the form in which it runs: itself, or an accelerated one with the same weights
     optimizer: torch.optim.Optimizer
     window: Window
+    update: Callable[..., None]  # one update from a batch's tensors
+    compiled: bool = False
     iteration: int = 0
     warmup_end: int | None = None
     seconds: float = 0.0
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def fresh(cls, task: Task, config: RunConfig, device: torch.device) -> "State":
+    def fresh(cls, task: Task, config: RunConfig, device: torch.device, compiled: bool = False) -> "State":
+        """The state before the first iteration. `compiled` makes the step fast: see reslab.fast."""
         net = task.make_net()
-        recipe = dict(lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
-        return cls(net, torch.optim.SGD(net.parameters(), **recipe, fused=True), Window.empty(device))
+        model = accelerate(net, device) if compiled else net
+        # fused: one pass over all weights. On a GPU the learning rate is a tensor, so that a recorded step reads it.
+        lr = torch.tensor(config.lr, device=device) if device.type == "cuda" else config.lr
+        recipe = dict(lr=lr, momentum=config.momentum, weight_decay=config.weight_decay)
+        optimizer, window = torch.optim.SGD(net.parameters(), **recipe, fused=True), Window.empty(device)
+
+        def update(*batch: torch.Tensor) -> None:
+            loss, error = task.loss(model, batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            window.add(loss.detach(), error)
+
+        update = Recorded(update) if compiled and device.type == "cuda" else update
+        return cls(net, model, optimizer, window, update, compiled)
 
     def save(self, folder: Path) -> None:
         state = dict(
@@ -65,24 +96,32 @@ class State:
             seconds=self.seconds,
             rows=self.rows,
             threads=torch.get_num_threads(),
+            compiled=self.compiled,
         )
         checkpoint.save(folder, state)
 
     def restore(self, saved: dict[str, Any]) -> None:
+        """Goes on from a checkpoint; to be called before the first step."""
         self.net.load_state_dict(saved["net"])
+        rates = [group["lr"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.window.sums, self.window.count = saved["sums"], saved["count"]
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate  # the kind of number that this device needs; set_learning_rate gives it its value
+        self.window.sums.copy_(saved["sums"])
+        self.window.count.copy_(saved["count"])
         self.iteration, self.warmup_end = saved["iteration"], saved["warmup_end"]
         self.seconds, self.rows = saved["seconds"], saved["rows"]
 
+    def set_learning_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
 
 def step(state: State, task: Task, config: RunConfig) -> None:
-    """One iteration: batch, loss, gradients, update. Nothing in it waits for the device."""
-    for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(config, state.iteration, state.warmup_end)
-    loss, error = task.loss(state.net, task.batch(state.iteration))
-    state.optimizer.zero_grad()
-    loss.backward()
-    state.optimizer.step()
-    state.window.add(loss.detach(), error, state.iteration)
+    """One iteration: learning rate, batch, update. Nothing in it waits for the device."""
+    state.set_learning_rate(learning_rate(config, state.iteration, state.warmup_end))
+    state.update(*task.batch(state.iteration))
     state.iteration += 1

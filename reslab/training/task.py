@@ -1,6 +1,6 @@
 """What a task supplies to the loop: a net, batches, a loss and metrics. The loop knows nothing else about it."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -20,10 +20,13 @@ class Task(Protocol):
     def make_net(self) -> nn.Module:
         """A freshly initialised net on the device, determined by the config's seed."""
 
-    def batch(self, iteration: int) -> Any:
-        """The training batch of an iteration (from 0): a pure function of the config and the iteration."""
+    def batch(self, iteration: int) -> tuple[torch.Tensor, ...]:
+        """The training batch of an iteration (from 0): a pure function of the config and the iteration.
 
-    def loss(self, net: nn.Module, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        Tensors on the device, of the same shapes every time.
+        """
+
+    def loss(self, net: nn.Module, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor]:
         """(loss to minimise, error in percent) of a training batch: two scalars on the device, not synchronised."""
 
     def evaluate(self, net: nn.Module) -> tuple[float, float]:
@@ -58,7 +61,9 @@ class Classification:
 
     def _logits(self, net: nn.Module, images: torch.Tensor) -> torch.Tensor:
         """Float32 logits; under bf16 the layers run in autocast, weights and their updates stay float32."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+        bf16 = self.config.precision == "bf16"
+        # No cache of bf16 weights: each is used once a step, and a CUDA graph could not follow it.
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
             return net(images).float()
 
     def loss(self, net: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

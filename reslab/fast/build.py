@@ -1,0 +1,75 @@
+"""The C++ kernels, compiled for this very CPU by the system's compiler when they are first needed, and kept."""
+
+import ctypes
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ..files import cache_folder
+
+SOURCE = Path(__file__).with_name("norm.cpp")
+# native: the widest vectors of this CPU. fopenmp: torch's own threads, whose library is loaded already.
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
+
+POINTER, INT, INT64, FLOAT = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
+SIGNATURES = dict(
+    forward=[INT64, INT64, *[POINTER] * 9, FLOAT, FLOAT, INT, INT, INT],
+    backward=[INT64, INT64, *[POINTER] * 11, INT],
+)
+
+
+class BuildError(Exception):
+    """The kernels cannot be compiled here; the message says why and what to do."""
+
+
+@functools.cache
+def kernels() -> ctypes.CDLL:
+    """The compiled kernels: from the cache, or built in about two seconds. Raises BuildError."""
+    compiler = _compiler()
+    path = cache_folder() / f"kernels-{_fingerprint(compiler)}.so"
+    try:
+        if not path.exists():
+            _build(compiler, path)
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise BuildError(f"{error}; set RESLAB_CACHE to a folder that programs can be loaded from") from None
+    for name, types in SIGNATURES.items():
+        for precision in ("float32", "bfloat16"):
+            function = getattr(library, f"{precision}_{name}")
+            function.argtypes, function.restype = types, None
+    return library
+
+
+def _compiler() -> str:
+    """CXX, where set, else the first C++ compiler there is."""
+    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "c++", "clang++"]
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    raise BuildError(f"there is no C++ compiler ({', '.join(names)}); install g++, or set CXX to yours")
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["?"]
+        raise BuildError(f"{command[0]} ended with {done.returncode}: {lines[0].strip()}")
+    return done.stdout
+
+
+def _fingerprint(compiler: str) -> str:
+    """Of the source, the flags, the compiler's version and what "native" means on this CPU: all are in its macros."""
+    macros = _run(compiler, *FLAGS, "-dM", "-E", "-x", "c++", "/dev/null")
+    return hashlib.sha256(SOURCE.read_bytes() + macros.encode() + " ".join(FLAGS).encode()).hexdigest()[:16]
+
+
+def _build(compiler: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # two processes may build at once: the last one stays
+        fresh = Path(folder) / path.name
+        _run(compiler, *FLAGS, str(SOURCE), "-o", str(fresh))
+        os.replace(fresh, path)

@@ -1,0 +1,237 @@
+"""Building the kernels, choosing to, falling back, and the heap."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+import reslab.fast.build as build
+from reslab import RunConfig, RunStore, cifar_net, train
+from reslab.fast import Compiled, Recorded, accelerate, wanted
+from reslab.fast.choice import cost, saving
+
+from .processes import result
+
+CPU = torch.device("cpu")
+CONFIG = RunConfig(depth=8, profile="smoke", precision="fp32")
+
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """A machine that has built nothing yet; as it was, afterwards."""
+    monkeypatch.setenv("RESLAB_CACHE", str(tmp_path / "cache"))
+    build.kernels.cache_clear()
+    yield tmp_path / "cache"
+    build.kernels.cache_clear()
+
+
+class TestBuild:
+    def test_the_library_is_built_once_and_found_again(self, fresh):
+        build.kernels()
+        (library,) = fresh.iterdir()
+        built = library.stat().st_mtime_ns
+        build.kernels.cache_clear()
+        build.kernels()
+        assert [(p, p.stat().st_mtime_ns) for p in fresh.iterdir()] == [(library, built)]
+
+    def test_other_flags_make_another_library(self, fresh, monkeypatch):
+        build.kernels()
+        monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-fno-math-errno"))
+        build.kernels.cache_clear()
+        build.kernels()
+        assert len(list(fresh.iterdir())) == 2
+
+    @pytest.mark.parametrize(
+        ("compiler", "words"),
+        [("no-such-compiler", "no C.. compiler .no-such-compiler.*install"), ("false", "ended with 1")],
+    )
+    def test_a_compiler_that_does_not_work_is_one_warning_and_the_net_as_it_is(
+        self, fresh, monkeypatch, compiler, words
+    ):
+        monkeypatch.setenv("CXX", compiler)
+        net = cifar_net(8)
+        with pytest.warns(UserWarning, match=f"without compiled kernels.*{words}") as caught:
+            assert accelerate(net, CPU) is net
+        assert len(caught) == 1
+
+    def test_training_goes_on_without(self, fresh, monkeypatch, tmp_path):
+        monkeypatch.setenv("CXX", "no-such-compiler")
+        with pytest.warns(UserWarning, match="slower"):
+            run = train(CONFIG, tmp_path / "a", compile="always")
+        assert result(run) == result(train(CONFIG, tmp_path / "b", compile="never"))
+
+    def test_a_damaged_library_is_a_sentence(self, fresh):
+        fresh.mkdir()
+        path = fresh / f"kernels-{build._fingerprint(build._compiler())}.so"
+        path.write_bytes(b"no library")
+        with pytest.warns(UserWarning, match="RESLAB_CACHE"):
+            accelerate(cifar_net(8), CPU)
+
+
+class TestChoice:
+    def test_auto_compiles_where_the_saving_exceeds_the_cost(self):
+        assert not wanted("auto", CONFIG, CPU)
+        assert all(wanted("auto", RunConfig(20, profile=p), CPU) for p in ("demo", "short", "paper"))
+
+    def test_a_longer_run_is_worth_it_where_a_short_one_is_not(self):
+        worth = [n for n in range(1, 3000) if wanted("auto", replace(CONFIG, iterations=n, lr_drops=()), CPU)]
+        assert worth and worth == list(range(worth[0], 3000))
+        assert saving(replace(CONFIG, iterations=worth[0], lr_drops=()), "cpu") > cost(CONFIG, "cpu")
+
+    def test_always_and_never(self):
+        assert wanted("always", CONFIG, CPU) and not wanted("never", RunConfig(56, profile="paper"), CPU)
+
+    def test_anything_else_is_refused_before_anything_is_written(self, tmp_path):
+        with pytest.raises(ValueError, match="compile='yes' is not possible; allowed: auto, always, never"):
+            train(CONFIG, tmp_path / "store", compile="yes")
+        assert not (tmp_path / "store").exists()
+
+
+class TestTraining:
+    def test_compiled_training_differs_by_rounding_only(self, tmp_path):
+        fast, plain = train(CONFIG, tmp_path / "a", compile="always"), train(CONFIG, tmp_path / "b", compile="never")
+        assert fast.provenance["compiled"] and not plain.provenance["compiled"]
+        assert fast.id == plain.id
+        for name, weights in plain.weights().items():
+            torch.testing.assert_close(fast.weights()[name], weights, rtol=2e-3, atol=2e-4)
+        assert fast.column("train_loss") == pytest.approx(plain.column("train_loss"), rel=1e-4)
+
+    def test_a_run_goes_on_as_it_began(self, tmp_path):
+        config = RunConfig(depth=8, profile="smoke", iterations=60, log_every=10)  # bf16
+
+        def stop_at_30(progress):
+            if progress.row and progress.iteration == 30:
+                raise KeyboardInterrupt
+
+        whole = train(config, tmp_path / "whole", compile="always")
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "stopped", compile="always", progress=stop_at_30)
+        resumed = train(config, tmp_path / "stopped", compile="never")
+        assert result(resumed) == result(whole)
+        assert result(train(config, tmp_path / "other", compile="never")) != result(whole)  # there is a choice to keep
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap")
+def test_a_kept_heap_maps_memory_once_and_gives_it_back_at_the_end():
+    code = """
+import psutil, resource, torch
+from reslab.fast import kept_heap
+
+def used():
+    return psutil.Process().memory_info().rss >> 20
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        torch.ones(16 << 20)  # 64 MiB, 16,384 pages
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+before = used()
+print(faults())
+with kept_heap():
+    print(faults(), faults(), used() - before)
+print(used() - before, faults())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    default, first, second, inside, outside, default_again = map(int, done.stdout.split())
+    assert default > 100_000 and default_again > 100_000
+    assert first < 20_000 and second < 2_000
+    assert inside > 60 and outside < 16
+
+
+class TestCompiled:
+    """The GPU's wrapper of torch.compile, with a compiler that a test makes up."""
+
+    def test_only_training_is_compiled(self, monkeypatch):
+        calls = []
+        monkeypatch.setattr(torch, "compile", lambda net, dynamic: lambda x: calls.append(1) or net(x))
+        net = cifar_net(8)
+        model, images = Compiled(net), torch.randn(2, 3, 8, 8)
+        model(images)
+        model.eval()
+        assert not net.training
+        model(images)
+        assert calls == [1] and os.environ["TORCHINDUCTOR_CACHE_DIR"]
+
+    def test_a_failing_compiler_is_one_warning(self, monkeypatch):
+        def broken(_net, dynamic):
+            def fail(_images):
+                raise RuntimeError("no Triton here\nand more")
+
+            return fail
+
+        monkeypatch.setattr(torch, "compile", broken)
+        net = cifar_net(8).train()
+        model, images = Compiled(net), torch.randn(4, 3, 8, 8)
+        with pytest.warns(UserWarning, match="slower: no Triton here$"):
+            model(images)
+        assert torch.equal(model(images), net(images))  # and no second warning, which would be an error
+
+    def test_an_error_after_the_first_batch_is_not_the_compilers(self, monkeypatch):
+        monkeypatch.setattr(torch, "compile", lambda net, dynamic: net)
+        model = Compiled(cifar_net(8))
+        model(torch.randn(2, 3, 8, 8))
+        with pytest.raises(RuntimeError):
+            model(torch.randn(2, 4, 8, 8))
+
+
+@pytest.mark.gpu
+class TestGpu:
+    def state(self, compiled):
+        from reslab import load_dataset
+        from reslab.training.state import State
+        from reslab.training.task import Classification
+
+        config = RunConfig(depth=8, profile="smoke", iterations=1000)
+        device = torch.device("cuda")
+        task = Classification(config, load_dataset("shapes"), device)
+        return State.fresh(task, config, device, compiled), task, config
+
+    def weights_after(self, steps, state, task, config):
+        from reslab.training.state import step
+
+        for _ in range(steps):
+            step(state, task, config)
+        return {name: tensor.clone() for name, tensor in state.net.state_dict().items()}, state.window.means()
+
+    def test_a_recorded_step_is_the_same_step(self):
+        recorded, task, config = self.state(compiled=True)
+        direct, *_ = self.state(compiled=True)
+        direct.update = direct.update.function
+        mine, my_means = self.weights_after(12, recorded, task, config)
+        theirs, their_means = self.weights_after(12, direct, task, config)
+        assert isinstance(recorded.update, Recorded) and recorded.update.graph is not None
+        assert all(torch.equal(mine[name], theirs[name]) for name in theirs) and my_means == their_means
+
+    def test_a_recorded_step_follows_the_learning_rate(self):
+        state, task, config = self.state(compiled=True)
+        before, _ = self.weights_after(6, state, task, config)
+        slow = replace(config, lr=1e-30)
+        after, _ = self.weights_after(1, state, task, slow)
+        moved = [(after[n] - before[n]).abs().max() for n, p in state.net.named_parameters()]
+        assert max(moved) < 1e-20
+
+    def test_compiled_and_eager_steps_agree_but_for_rounding(self):
+        compiled, task, config = self.state(compiled=True)
+        eager, *_ = self.state(compiled=False)
+        mine, my_means = self.weights_after(8, compiled, task, config)
+        theirs, their_means = self.weights_after(8, eager, task, config)
+        assert my_means == pytest.approx(their_means, rel=0.02)
+        for name, tensor in theirs.items():
+            torch.testing.assert_close(mine[name], tensor, rtol=0.05, atol=5e-3)
+
+    def test_resume_is_exact(self, tmp_path):
+        config = RunConfig(depth=8, profile="smoke", iterations=60, log_every=10)
+
+        def stop_at_30(progress):
+            if progress.row and progress.iteration == 30:
+                raise KeyboardInterrupt
+
+        whole = train(config, tmp_path / "whole", device="cuda", compile="always")
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "stopped", device="cuda", compile="always", progress=stop_at_30)
+        assert RunStore(tmp_path / "stopped").run(config).state == "interrupted"
+        assert result(train(config, tmp_path / "stopped", device="cuda")) == result(whole)
