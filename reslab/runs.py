@@ -21,7 +21,8 @@ import psutil
 import torch
 
 from .files import write_atomically, write_json
-from .training.config import RunConfig, check_names
+from .names import check_names
+from .training.config import RunConfig
 
 # Errors in percent, losses in nats, seconds of wall clock over all sittings; train_* are running means since the last
 # log point.

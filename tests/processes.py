@@ -9,7 +9,7 @@ from typing import Any
 from reslab import Run, RunConfig, RunStore, train
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["reslab"])
+CONTEXT.set_forkserver_preload(["reslab.training.loop"])
 
 TIME_COLUMNS = {"seconds", "images_per_second"}
 

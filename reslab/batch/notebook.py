@@ -16,7 +16,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from papermill.exceptions import PapermillExecutionError
 
-from ..training.config import check_names
+from ..names import check_names
 
 STARTS = 3  # a kernel that dies before its first cell (two of them picked one port, say) is started again
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..names import check_names
 from ..runs import Run, RunStore
-from ..training.config import RunConfig, check_names
+from ..training.config import RunConfig
 from ..training.estimate import measure_all
 from ..training.loop import pick_device
 from .local import Job, default_jobs, threads_each

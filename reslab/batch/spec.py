@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from ..training.config import PROFILES, RunConfig, check_names
+from ..names import check_names
+from ..training.config import PROFILES, RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]  # the checkout: experiments/ and notebooks/ are not part of the package
 EXPERIMENTS, NOTEBOOKS = ROOT / "experiments", ROOT / "notebooks"

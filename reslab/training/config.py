@@ -5,10 +5,10 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import Any
 
 from ..data import DATASETS
+from ..names import check_names
 from ..nets.cifar import check_depth
 from ..nets.shortcuts import shortcut_class, source_digest
 
@@ -50,9 +50,6 @@ PROFILES: dict[str, dict[str, Any]] = {
     "smoke": PAPER
     | dict(dataset="shapes", image_size=8, width=4, iterations=12, batch=16, lr=0.03, lr_drops=(6, 9), log_every=3),
 }
-
-# What other trainers call our fields.
-ALIASES = dict(learning_rate="lr", batch_size="batch", layers="depth", milestones="lr_drops", wd="weight_decay")
 
 FROM_PROFILE: Any = None  # a field left at this takes the profile's value
 
@@ -167,17 +164,6 @@ class RunConfig:
         """The config with these fields. Raises ValueError for a name that is no field, with the closest one that is."""
         check_names(values, [f.name for f in fields(cls)], "RunConfig")
         return cls(**values)
-
-
-def check_names(given, allowed: list[str], where: str) -> None:
-    """Raises ValueError for the first of `given` that is not in `allowed`, naming the closest that is."""
-    for name in given:
-        if name not in allowed:
-            close = [a for a in [ALIASES.get(name)] if a in allowed] or get_close_matches(
-                name, allowed, n=1, cutoff=0.0
-            )
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise ValueError(f"{name!r} is not a parameter of {where}; {hint}It has: {', '.join(allowed)}")
 
 
 def learning_rate(config: RunConfig, iteration: int, warmup_end: int | None = None) -> float:

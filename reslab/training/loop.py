@@ -104,6 +104,7 @@ def train(
             with owner.writing():
                 record(run, provenance(config, dataset, device, begun["compiled"]))
             task = Classification(config, dataset, device)
+            del dataset  # the task has what it needs; a data set mapped from its cache then leaves the memory
             state = State.fresh(task, config, device, begun["compiled"])
             if saved:
                 state.restore(saved)

@@ -1,0 +1,18 @@
+"""Names that a user gave: right, or refused with the one that was meant."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+# What other trainers call our fields.
+ALIASES = dict(learning_rate="lr", batch_size="batch", layers="depth", milestones="lr_drops", wd="weight_decay")
+
+
+def check_names(given: Iterable[str], allowed: Sequence[str], where: str) -> None:
+    """Raises ValueError for the first of `given` that is not in `allowed`, naming the closest that is."""
+    for name in given:
+        if name not in allowed:
+            close = [a for a in [ALIASES.get(name)] if a in allowed] or get_close_matches(
+                name, allowed, n=1, cutoff=0.0
+            )
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise ValueError(f"{name!r} is not a parameter of {where}; {hint}It has: {', '.join(allowed)}")
