@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ..threads import torch_threads
 from .shortcuts import Shortcut
 
 
@@ -70,11 +71,11 @@ def anatomy(net: nn.Module, input_shape: tuple[int, int, int] = (3, 32, 32)) -> 
     """The layer table of `net` for one input of `input_shape` [C, H, W]; any net whose layers are modules, ours or
     another library's.
 
-    Computes shapes only, on the meta device: instant at any depth, and the net is left as it was. Convolutions inside a
-    `Shortcut`, or in torchvision's `downsample`, are listed but add nothing to the depth, which counts the main path
-    (He et al. 2015, section 3.3).
+    Runs a copy on one black image, so the net is left as it was. Convolutions inside a `Shortcut`, or in torchvision's
+    `downsample`, are listed but add nothing to the depth, which counts the main path (He et al. 2015, section 3.3).
     """
-    twin = copy.deepcopy(net).to("meta").eval()
+    # On the CPU: the meta device would save the arithmetic, milliseconds, and spend seconds on importing a compiler.
+    twin = copy.deepcopy(net).cpu().eval()
     shortcuts = {m for s in twin.modules() if isinstance(s, Shortcut) for m in s.modules()}
     layers: list[Layer] = []
 
@@ -94,6 +95,6 @@ def anatomy(net: nn.Module, input_shape: tuple[int, int, int] = (3, 32, 32)) -> 
     for name, module in twin.named_modules():
         if not any(module.children()) or isinstance(module, Shortcut):
             module.register_forward_hook(record(name, module))
-    with torch.no_grad():
-        twin(torch.empty(1, *input_shape, device="meta"))
+    with torch.no_grad(), torch_threads(1):  # threads would wait for each other at every one of many small layers
+        twin(torch.zeros(1, *input_shape))
     return Anatomy(layers)

@@ -3,14 +3,14 @@
 import heapq
 import statistics
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from ..data import DATASETS, Dataset
 from ..fast import kept_heap, wanted
+from ..threads import torch_threads
 from .config import RunConfig
 from .loop import pick_device
 from .state import State, step
@@ -52,7 +52,7 @@ def measure(
     """
     device = pick_device(device)
     deadline = time.perf_counter() + budget
-    with _threads(threads or torch.get_num_threads()), kept_heap():
+    with torch_threads(threads or torch.get_num_threads()), kept_heap():
         task = Classification(replace(config, val_split=0), _random_images(config), device)
         state = State.fresh(task, config, device, wanted("auto", config, device))
         clock = _Clock(device)
@@ -117,16 +117,6 @@ class _Clock:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _random_images(config: RunConfig) -> Dataset:

@@ -15,6 +15,7 @@ from ..data import load_dataset
 from ..fast import kept_heap, wanted
 from ..files import write_atomically
 from ..runs import Run, RunStore
+from ..threads import torch_threads
 from . import checkpoint
 from .config import RunConfig, learning_rate
 from .owner import Owner, OwnershipLost, RunBusy, RunDone
@@ -139,13 +140,9 @@ def _repeatable(threads: int) -> Iterator[None]:
     Sums over another number of threads round differently, so a run goes on with the number it began with. On a GPU:
     deterministic algorithms, and float32 that is float32.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            yield
-    finally:
-        torch.set_num_threads(before)
+    exact = dict(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    with torch_threads(threads), torch.backends.cudnn.flags(**exact):
+        yield
 
 
 def _train(
