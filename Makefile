@@ -3,10 +3,13 @@ PYTHON ?= python3
 PROFILE ?= demo
 SEEDS ?= 1
 
+# The trainer that `make bench` compares with: any script that prints images_per_second in JSON.
+BASELINE ?= $(wildcard ../shared/bench/baseline.py)
+
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce lab test clean
+.PHONY: help reproduce lab test bench clean
 
 # Whatever folder a notebook runs in, it finds the same runs and data.
 reproduce lab: export RESLAB_STORE ?= $(CURDIR)/runs
@@ -23,6 +26,10 @@ lab: .venv/installed  ## JupyterLab on the notebooks
 
 test: .venv/installed-test  ## every test; ARGS="-k curves" for some
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/installed  ## training speed on this machine, and what a run costs besides: BASELINE=script.py to compare with
+	@$(BIN)/reslab bench $(if $(BASELINE),--baseline $(BASELINE)) --json reports/bench.json --figure reports/bench.html $(ARGS)
+	@$(BIN)/reslab bench --overheads --json reports/overheads.json
 
 clean:  ## removes .venv; runs, reports and data stay
 	rm -rf .venv

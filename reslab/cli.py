@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from .bench.contestants import BaselineFailed
 from .data import DATASETS, DataError
 from .data import load_dataset as load
 from .runs import RunStore
@@ -52,17 +53,20 @@ FIELD_HELP = dict(
 )
 
 
+GOES_ON = "Stopped; the same command goes on from the last checkpoint."
+
+
 @contextmanager
-def sentences() -> Iterator[None]:
+def sentences(stopped: str = GOES_ON) -> Iterator[None]:
     """What a user can cause ends in one sentence and an exit code: 2 for what was asked, 1 for what happened."""
     try:
         yield
     except (ValueError, DataError) as error:
         _end(error, 2)
-    except (RunBusy, RunFailed, OwnershipLost, OSError) as error:
+    except (RunBusy, RunFailed, OwnershipLost, BaselineFailed, OSError) as error:
         _end(error, 1)
     except KeyboardInterrupt:
-        _end("Stopped; the same command goes on from the last checkpoint.", 130)
+        _end(stopped, 130)
 
 
 def _end(message: object, code: int) -> NoReturn:
@@ -94,6 +98,9 @@ def train_command(
     data: Data = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... Default: the best one here.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="torch threads. Default: one a core.")] = None,
+    compile: Annotated[
+        str, typer.Option(help="auto (where it saves more time than it costs), always or never.")
+    ] = "auto",
     wait: Annotated[bool, typer.Option(help="Wait if another process trains this run, or end at once.")] = True,
     **values: Any,
 ) -> None:
@@ -104,22 +111,22 @@ def train_command(
 
     with sentences():
         if values["lr_drops"] is not None:
-            values["lr_drops"] = _whole_numbers(values["lr_drops"])
+            values["lr_drops"] = _whole_numbers("lr_drops", values["lr_drops"], "240,340")
         config = RunConfig(**values)
         if threads:
             torch.set_num_threads(threads)
         bar = ProgressBar(config.net_name)
-        run = train(config, RunStore(store), device=device, data=data, progress=bar, wait=wait)
+        run = train(config, RunStore(store), device=device, data=data, compile=compile, progress=bar, wait=wait)
         row = run.final
         errors = f"training error {row['train_error']:.2f} %, test error {row['test_error']:.2f} %"
         print(f"{errors} after {row['iteration']:,} iterations in {row['seconds']:.0f} s: {run.path}")
 
 
-def _whole_numbers(text: str) -> list[int]:
+def _whole_numbers(name: str, text: str, example: str) -> list[int]:
     try:
         return [int(number) for number in text.strip("[]").split(",") if number.strip()]
     except ValueError:
-        raise ValueError(f"lr_drops={text!r} should be whole numbers with commas, such as 240,340") from None
+        raise ValueError(f"{name}={text!r} should be whole numbers with commas, such as {example}") from None
 
 
 @app.command("reproduce")
@@ -189,3 +196,41 @@ def data_command(
             size = "x".join(map(str, images.shape[1:]))
             print(f"{split:5}  {len(images):6,} images of {size}  {dataset.fingerprint[split]}")
         print(f"{len(dataset.classes)} classes: {', '.join(dataset.classes)}")
+
+
+@app.command("bench")
+def bench_command(
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="A script to compare with: takes --depth, prints images_per_second in JSON."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="cifar10-png.zip, for the baseline, or its folder. Default: RESLAB_DATA.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the numbers to this file.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Write the figure to this HTML file.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... Default: the best one here.")] = None,
+    depths: Annotated[str, typer.Option(help="Depths of the nets, such as 20,56.")] = "20,56",
+    pairs: Annotated[int, typer.Option(min=1, help="Rounds in which everyone is measured once.")] = 5,
+    iterations: Annotated[int | None, typer.Option(min=1, help="Steps a block. Default: a few seconds.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="What --json wrote earlier: ends with 1 if reslab has become slower since.")
+    ] = None,
+    overheads: Annotated[
+        bool, typer.Option("--overheads", help="Measure import, papermill, evaluation, memory.")
+    ] = False,
+) -> None:
+    """How fast training is here: against another trainer, reslab's own eager step and the machine's limit."""
+    from .bench import command
+    from .bench.speed import Plan
+
+    with sentences("Stopped; nothing was written."):
+        if overheads:
+            for name, value in dict(baseline=baseline, figure=figure, against=against).items():
+                if value is not None:
+                    raise ValueError(f"--overheads measures something else: leave out --{name}")
+            raise typer.Exit(command.overheads(data, json))
+        wanted = tuple(dict.fromkeys(_whole_numbers("depths", depths, "20,56")))
+        archive = command.find_archive(data) if baseline else None
+        plan = Plan(wanted, pairs, device, baseline, archive, iterations)
+        raise typer.Exit(command.bench(plan, json, figure, against))

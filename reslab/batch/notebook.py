@@ -71,6 +71,7 @@ def execute(notebook: Path, out: Path, parameters: dict[str, Any]) -> None:
                     progress_bar=False,
                     kernel_manager_class=_kernel_class(stop),
                     on_cell_start=stop.before_cell,
+                    shutdown_kernel="immediate",  # after the last cell there is nothing to wait for
                 )
                 return
             except PapermillExecutionError as error:

@@ -100,7 +100,7 @@ def train(
     with _released(owner):
         saved = checkpoint.load(run.path, device)
         begun = saved or dict(threads=torch.get_num_threads(), compiled=compiled)
-        with _repeatable(begun["threads"]), kept_heap():
+        with repeatable(begun["threads"]), kept_heap():
             dataset = load_dataset(config.dataset, root=data)
             with owner.writing():
                 record(run, provenance(config, dataset, device, begun["compiled"]))
@@ -134,7 +134,7 @@ def _released(owner: Owner) -> Iterator[None]:
 
 
 @contextmanager
-def _repeatable(threads: int) -> Iterator[None]:
+def repeatable(threads: int) -> Iterator[None]:
     """What makes the same bits come out every time; put back afterwards.
 
     Sums over another number of threads round differently, so a run goes on with the number it began with. On a GPU:

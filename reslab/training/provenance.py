@@ -16,7 +16,7 @@ from ..runs import Run
 from .config import RunConfig
 
 
-def _git(*arguments: str) -> str | None:
+def git(*arguments: str) -> str | None:
     """Output of a git command in the source tree, None without git or outside a checkout."""
     try:
         command = ["git", "-C", str(Path(__file__).parent), *arguments]
@@ -28,13 +28,13 @@ def _git(*arguments: str) -> str | None:
 def provenance(config: RunConfig, dataset: Dataset, device: torch.device, compiled: bool) -> dict[str, Any]:
     """Git commit and dirty flag, versions, device, threads, compiled, precision and data fingerprint of a sitting."""
     tracked = (
-        _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
+        git("ls-files", "--error-unmatch", Path(__file__).name) is not None
     )  # not just inside another project's tree
-    changes = _git("status", "--porcelain", "--untracked-files=no") if tracked else None
+    changes = git("status", "--porcelain", "--untracked-files=no") if tracked else None
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return dict(
         started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        git_commit=_git("rev-parse", "HEAD") if tracked else None,
+        git_commit=git("rev-parse", "HEAD") if tracked else None,
         git_dirty=None if changes is None else bool(changes),
         reslab=version("reslab"),
         torch=torch.__version__,

@@ -1,0 +1,71 @@
+"""What `reslab bench` prints: one table, and a sentence on the machine."""
+
+from typing import Any
+
+from rich.table import Table
+
+from ..batch.progress import duration
+
+
+def speed_table(result: dict[str, Any]) -> Table:
+    """The rows of measure_speed's result."""
+    rounds = f"{result['pairs']} round{'s' * (result['pairs'] > 1)}"
+    table = _table(f"Training steps of 128 images, data included: median of {rounds}, and their range")
+    for name in ("depth", "precision"):
+        table.add_column(name)
+    right = ["images/s", "ms", *(["baseline\nimages/s", "ratio"] if result["baseline"] else [])]
+    for name in (*right, "over eager\nfp32", "share of\nlimit", "work"):
+        table.add_column(name, justify="right", overflow="fold")
+    for row in result["rows"]:
+        cells = [str(row["depth"]), row["precision"], _range(row, "images_per_second", ",.0f")]
+        cells += [f"{row['milliseconds']:,.1f}"]
+        if result["baseline"]:
+            cells += [_range(row, "baseline_images_per_second", ",.0f"), _range(row, "ratio", ".2f")]
+        cells += [_range(row, "over_eager", ".2f"), f"{100 * row['share_of_limit']:.0f} %\n{row['bound']}"]
+        table.add_row(*cells, f"{row['gflop']:,.1f} GFLOP\n{row['megabytes']:,.0f} MB")
+    return table
+
+
+def machine_sentences(result: dict[str, Any]) -> list[str]:
+    """What the table was measured on, and what it means for the paper's runs."""
+    m = result["machine"]
+    rates = ", ".join(f"{rate['median'] / 1e12:.2f} TFLOP/s in {name}" for name, rate in m["flops_per_second"].items())
+    commit = (result["commit"] or "unknown")[:10] + " with changes" * bool(result["dirty"])
+    runs = ", ".join(f"{name} {duration(seconds)}" for name, seconds in result["projected_seconds"].items())
+    total = duration(sum(result["projected_seconds"].values()))
+    copies = m["bytes_per_second"]["median"] / 1e9
+    return [
+        f"{_name(m)}, torch {m['torch']}, commit {commit}. Measured in the same run: {rates} in matrix products, "
+        f"{copies:.0f} GB/s in copies (read plus write).",
+        f"Projected, not run: the paper's four runs, 64,000 iterations each with all evaluations, one after the other, "
+        f"{total} ({runs}).",
+    ]
+
+
+def overheads_table(result: dict[str, Any]) -> Table:
+    """The rows of measure_overheads's result; what is over its limit is red."""
+    table = _table("What a run costs besides its training steps: median, least and most")
+    table.add_column("what")
+    for name in ("median", "least-most", "limit"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for row in result["overheads"]:
+        unit = row["unit"]
+        spread = f"{row['low']:.3g}-{row['high']:.3g}"
+        verdict = "ok" if row["ok"] else "[red]over[/red]"
+        table.add_row(row["what"], f"{row['median']:.3g} {unit}", spread, f"{row['limit']:g} {unit}", verdict)
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_style="", title_justify="left", box=None, pad_edge=False)
+
+
+def _name(machine: dict[str, Any]) -> str:
+    threads = f"{machine['threads']} thread{'s' * (machine['threads'] > 1)}"
+    cpu = f"{machine['cpu']}, {machine['cores']} cores, {threads}"
+    return cpu if machine["device"] == "cpu" else f"{machine['device_name']} ({cpu})"
+
+
+def _range(row: dict[str, Any], name: str, form: str) -> str:
+    return f"{row[name]:{form}}\n{row[f'{name}_low']:{form}}-{row[f'{name}_high']:{form}}"
