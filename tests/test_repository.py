@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 
 import nbformat
 import pytest
@@ -107,6 +107,30 @@ def test_final_errors_in_the_text_are_those_of_the_committed_runs(path):
         finals = [r["final"] for r in mine if r["config"]["depth"] == int(depth)]
         for number, name in zip(told, ("train_error", "test_error"), strict=True):
             assert abs(float(number) - mean(final[name] for final in finals)) <= 0.0501, (net, profile, name)
+
+
+def test_speeds_in_the_text_are_those_of_the_committed_benchmark():
+    """Each row `| depth | precision | images/s (least-most) | baseline | ratio (least-most) | ...`."""
+    text = (ROOT / "docs/benchmarks.md").read_text().replace(",", "")
+    result = json.loads((ROOT / "experiments/results/speed.json").read_text())
+    assert f"commit {result['commit'][:7]}" in text and not result["dirty"]
+    for row in result["rows"]:
+        speeds = [round(row[f"images_per_second{end}"]) for end in ("", "_low", "_high")]
+        ratios = [row[f"ratio{end}"] for end in ("", "_low", "_high")]
+        line = re.search(rf"^\| {row['depth']} \| {row['precision']} \| (.*) \|$", text, re.M)[1].split(" | ")
+        assert line[0] == "{} ({}-{})".format(*speeds) and int(line[1]) == round(row["baseline_images_per_second"])
+        assert line[2] == "{:.2f} ({:.2f}-{:.2f})".format(*ratios)
+        assert line[4] == f"{row['over_eager']:.2f}" and line[5] == f"{100 * row['share_of_limit']:.0f} %"
+
+
+def test_precisions_in_the_text_are_those_of_the_committed_runs():
+    text = (ROOT / "docs/benchmarks.md").read_text()
+    runs = json.loads((ROOT / "experiments/results/precision-short.json").read_text()).values()
+    for precision in ("fp32", "bf16"):
+        finals = [run["final"] for run in runs if run["config"]["precision"] == precision]
+        errors = ([final[name] for final in finals] for name in ("train_error", "test_error"))
+        cells = " | ".join(f"{mean(values):.2f} ± {stdev(values):.2f}" for values in errors)
+        assert len(finals) == 3 and f"| {precision} | {cells} |" in text
 
 
 def test_every_tracked_text_file_is_free_of_machine_paths():

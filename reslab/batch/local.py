@@ -49,7 +49,9 @@ def cores() -> int:
 
 
 def default_jobs(count: int, device: str) -> int:
-    """How many of `count` runs at a time: one on a GPU; on a CPU one a core, which beats threads in one run."""
+    """How many of `count` runs at a time: one on a GPU; on a CPU one a core, as fast as threads, and what is not
+    arithmetic runs side by side too.
+    """
     return 1 if device == "cuda" else max(1, min(cores(), count))
 
 
