@@ -1,6 +1,7 @@
 """reslab: the edition of "Deep Residual Learning for Image Recognition" (He et al. 2015, 1512.03385) you can run."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,10 +38,15 @@ _HOMES = dict(
 
 
 def __getattr__(name: str):
-    """The public names, imported when they are first used: torch and plotly take seconds, and not everyone here needs
-    them; a process that only runs notebooks does not.
+    """The public names, and reslab's modules, imported when they are first used: torch and plotly take seconds, and a
+    process that only runs notebooks needs neither.
     """
-    if name not in __all__:
-        raise AttributeError(f"module 'reslab' has no attribute {name!r}")
-    home = import_module(f".{_HOMES.get(name, name)}", __name__)
-    return getattr(home, name) if name in _HOMES else home
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}"):
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'reslab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -226,7 +226,7 @@ def bench_command(
 
     with sentences("Stopped; nothing was written."):
         if overheads:
-            for name, value in dict(baseline=baseline, figure=figure, against=against).items():
+            for name, value in dict(baseline=baseline, figure=figure, against=against, device=device).items():
                 if value is not None:
                     raise ValueError(f"--overheads measures something else: leave out --{name}")
             raise typer.Exit(command.overheads(data, json))

@@ -169,7 +169,7 @@ def test_against_catches_a_doctored_file(tmp_path, monkeypatch):
     same = reslab("--against", file, "--device", "cpu")
     assert same.exit_code == 0 and "no regression against bench.json" in same.stdout
     doctored = json.loads(file.read_text())
-    doctored["rows"][3]["over_eager_low"] *= 2  # depth 56, bf16
+    doctored["rows"][3]["over_eager"] *= 2  # depth 56, bf16
     file.write_text(json.dumps(doctored))
     worse = reslab("--against", file, "--device", "cpu")
     assert worse.exit_code == 1 and "depth 56 in bf16 is slower" in worse.stdout

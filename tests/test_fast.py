@@ -1,6 +1,6 @@
 """Building the kernels, choosing to, falling back, and the heap."""
 
-import os
+import copy
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +12,7 @@ import reslab.fast.build as build
 from reslab import RunConfig, RunStore, cifar_net, train
 from reslab.fast import Compiled, Recorded, accelerate, wanted
 from reslab.fast.choice import cost, saving
+from reslab.nets.shortcuts import SHORTCUTS, IdentityPadded, register
 
 from .processes import result
 
@@ -63,12 +64,35 @@ class TestBuild:
             run = train(CONFIG, tmp_path / "a", compile="always")
         assert result(run) == result(train(CONFIG, tmp_path / "b", compile="never"))
 
-    def test_a_damaged_library_is_a_sentence(self, fresh):
+    def test_a_damaged_library_is_built_again(self, fresh):
         fresh.mkdir()
         path = fresh / f"kernels-{build._fingerprint(build._compiler())}.so"
         path.write_bytes(b"no library")
+        build.kernels()
+        assert path.stat().st_size > 1000
+
+    def test_a_cache_that_cannot_be_written_to_is_a_sentence(self, fresh):
+        fresh.write_text("a file, where a folder should be")
         with pytest.warns(UserWarning, match="RESLAB_CACHE"):
             accelerate(cifar_net(8), CPU)
+
+    def test_a_compiler_with_arguments(self, fresh, monkeypatch):
+        monkeypatch.setenv("CXX", f"{build._compiler()[0]} -g0")
+        build.kernels()
+
+    def test_a_run_that_began_without_goes_on_without(self, fresh, monkeypatch, tmp_path):
+        def stop_at_6(progress):
+            if progress.row and progress.iteration == 6:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched, pytest.warns(UserWarning, match="no C.. compiler"):
+            patched.setenv("CXX", "no-such-compiler")
+            with pytest.raises(KeyboardInterrupt):
+                train(CONFIG, tmp_path / "a", compile="always", progress=stop_at_6)
+        build.kernels.cache_clear()
+        run = train(CONFIG, tmp_path / "a", compile="always")
+        assert run.provenance["compiled"] is False
+        assert result(run) == result(train(CONFIG, tmp_path / "b", compile="never"))
 
 
 class TestChoice:
@@ -145,56 +169,81 @@ print(used() - before)
 class TestCompiled:
     """The GPU's wrapper of torch.compile, with a compiler that a test makes up."""
 
+    @pytest.fixture(autouse=True)
+    def keeps_the_environment(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+
     def test_only_training_is_compiled(self, monkeypatch):
         calls = []
         monkeypatch.setattr(torch, "compile", lambda net, dynamic: lambda x: calls.append(1) or net(x))
         net = cifar_net(8)
         model, images = Compiled(net), torch.randn(2, 3, 8, 8)
         model(images)
+        assert calls == [1, 1]  # the rehearsal and the batch
         model.eval()
         assert not net.training
         model(images)
-        assert calls == [1] and os.environ["TORCHINDUCTOR_CACHE_DIR"]
+        assert calls == [1, 1] and model.works
 
-    def test_a_failing_compiler_is_one_warning(self, monkeypatch):
-        def broken(_net, dynamic):
-            def fail(_images):
+    def test_the_rehearsal_leaves_no_trace(self, monkeypatch):
+        monkeypatch.setattr(torch, "compile", lambda net, dynamic: net)
+        net, images = cifar_net(8), torch.randn(2, 3, 8, 8)
+        twin = copy.deepcopy(net)
+        logits = Compiled(net)(images)
+        assert torch.equal(logits, twin(images)) and all(p.grad is None for p in net.parameters())
+        assert all(torch.equal(a, b) for a, b in zip(net.buffers(), twin.buffers(), strict=True))
+
+    @pytest.mark.parametrize("where", ["forward", "backward"])
+    def test_a_failing_compiler_is_one_warning(self, monkeypatch, where):
+        class Broken(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                if where == "forward":
+                    raise RuntimeError("no Triton here\nand more")
+                return x.clone()
+
+            @staticmethod
+            def backward(ctx, grad):
                 raise RuntimeError("no Triton here\nand more")
 
-            return fail
+        monkeypatch.setattr(torch, "compile", lambda net, dynamic: lambda images: Broken.apply(net(images)))
+        net, images = cifar_net(8), torch.randn(4, 3, 8, 8)
+        twin, model = copy.deepcopy(net), Compiled(net)
+        with pytest.warns(UserWarning, match="rounded differently: no Triton here$") as caught:
+            logits = model(images)
+        assert len(caught) == 1 and not model.works
+        assert torch.equal(logits, twin(images))  # once, statistics included
+        assert torch.equal(net.stem.bn.running_mean, twin.stem.bn.running_mean)
+        model(images)  # and no second warning, which would be an error
 
-        monkeypatch.setattr(torch, "compile", broken)
-        net = cifar_net(8).train()
-        model, images = Compiled(net), torch.randn(4, 3, 8, 8)
-        with pytest.warns(UserWarning, match="slower: no Triton here$"):
-            model(images)
-        assert torch.equal(model(images), net(images))  # and no second warning, which would be an error
+    def test_memory_that_runs_out_is_not_the_compilers_fault(self, monkeypatch):
+        def full(_images):
+            raise torch.OutOfMemoryError("none left")
 
-    def test_an_error_after_the_first_batch_is_not_the_compilers(self, monkeypatch):
-        monkeypatch.setattr(torch, "compile", lambda net, dynamic: net)
-        model = Compiled(cifar_net(8))
-        model(torch.randn(2, 3, 8, 8))
-        with pytest.raises(RuntimeError):
-            model(torch.randn(2, 4, 8, 8))
+        monkeypatch.setattr(torch, "compile", lambda net, dynamic: full)
+        with pytest.raises(torch.OutOfMemoryError):
+            Compiled(cifar_net(8))(torch.randn(2, 3, 8, 8))
 
 
 @pytest.mark.gpu
 class TestGpu:
-    def state(self, compiled):
+    def state(self, compiled, shortcut="A"):
         from reslab import load_dataset
         from reslab.training.state import State
         from reslab.training.task import Classification
 
-        config = RunConfig(depth=8, profile="smoke", iterations=1000)
+        config = RunConfig(8, shortcut, profile="smoke", iterations=1000)
         device = torch.device("cuda")
         task = Classification(config, load_dataset("shapes"), device)
         return State.fresh(task, config, device, compiled), task, config
 
     def weights_after(self, steps, state, task, config):
+        from reslab.training.loop import repeatable
         from reslab.training.state import step
 
-        for _ in range(steps):
-            step(state, task, config)
+        with repeatable(1):
+            for _ in range(steps):
+                step(state, task, config)
         return {name: tensor.clone() for name, tensor in state.net.state_dict().items()}, state.window.means()
 
     def test_a_recorded_step_is_the_same_step(self):
@@ -222,6 +271,30 @@ class TestGpu:
         assert my_means == pytest.approx(their_means, rel=0.02)
         for name, tensor in theirs.items():
             torch.testing.assert_close(mine[name], tensor, rtol=0.05, atol=5e-3)
+
+    def test_a_users_shortcut_is_not_recorded(self, monkeypatch):
+        monkeypatch.setattr("reslab.nets.shortcuts.SHORTCUTS", dict(SHORTCUTS))
+
+        @register("moody")
+        class Moody(IdentityPadded):
+            def merge(self, x, fx):
+                return super().merge(x, fx) if float(x.detach().mean()) > -1e9 else fx
+
+        state, task, config = self.state(compiled=True, shortcut="moody")
+        assert not isinstance(state.update, Recorded)
+        self.weights_after(5, state, task, config)
+
+    def test_a_recording_that_fails_is_one_warning(self):
+        total = torch.zeros((), device="cuda")
+
+        def update(x):
+            total.add_(x.sum().item())  # waits for the device, which a recording cannot
+
+        recorded = Recorded(update)
+        with pytest.warns(UserWarning, match="without compiled kernels"):
+            for _ in range(6):
+                recorded(torch.ones(2, device="cuda"))
+        assert total == 12
 
     def test_resume_is_exact(self, tmp_path):
         config = RunConfig(depth=8, profile="smoke", iterations=60, log_every=10)

@@ -98,3 +98,17 @@ def test_a_users_shortcut_may_hold_any_python(monkeypatch):
     torch.testing.assert_close(train_step(model, net), train_step(twin, twin), rtol=1e-4, atol=1e-6)
     fused = [m for m in model.modules() if isinstance(m, FusedNorm)]
     assert len(fused) == 7 and sum(m.relu for m in fused) == 4  # the stem's and each block's first
+
+
+def test_a_users_shortcut_that_writes_into_its_input_is_noticed(monkeypatch):
+    monkeypatch.setattr("reslab.nets.shortcuts.SHORTCUTS", dict(SHORTCUTS))
+
+    @register("rude")
+    class Rude(IdentityPadded):
+        def merge(self, x, fx):
+            return super().merge(x.mul_(0.5), fx)
+
+    net = make("rude")
+    for model in (net, fuse(net)):
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            train_step(model, net)

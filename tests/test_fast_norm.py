@@ -144,3 +144,15 @@ def test_contiguous_input_and_gradient_give_the_same_numbers():
     FusedNorm(norm(16), True)(last).backward(grad)
     FusedNorm(norm(16), True)(first).backward(grad.contiguous())
     assert torch.equal(first.grad, last.grad)
+
+
+def test_second_derivatives_are_refused():
+    x = activation((8, 16, 4, 4), torch.float32, 0).requires_grad_()
+    (grad,) = torch.autograd.grad(FusedNorm(norm(16), True)(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.sum().backward()
+
+
+def test_one_value_a_channel_is_refused_as_by_pytorch():
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        FusedNorm(norm(64), True)(activation((1, 64, 1, 1), torch.float32, 0))

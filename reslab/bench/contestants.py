@@ -38,12 +38,15 @@ class Reslab:
     def __init__(
         self, config: RunConfig, dataset: Dataset, device: torch.device, compiled: bool, steps: int | None = None
     ):
-        self.config, self.device, self.steps = config, device, steps
+        self.config, self.device, self.compiled, self.steps = config, device, compiled, steps
         self.task = Classification(config, dataset, device)
         self.state = State.fresh(self.task, config, device, compiled=compiled)
 
     def warm_up(self) -> None:
+        """Raises ValueError if the kernels cannot be had: another speed than reslab's would be measured."""
         self._train(WARM_UP)
+        if self.state.compiled != self.compiled:
+            raise ValueError("the compiled step cannot be had here, as the warning says: there is nothing to measure")
         if self.steps is None:
             seconds = timed(lambda: self._train(PROBE), self.device) / PROBE
             self.steps = max(PROBE, round(BLOCK / seconds))

@@ -46,7 +46,7 @@ def measure_overheads(data: Path | None, report: Report) -> dict[str, Any]:
     return dict(machine=describe(torch.device("cpu")), **source(), overheads=rows)
 
 
-def import_time(report: Report, pairs: int = 7) -> dict[str, Any]:
+def import_time(report: Report, pairs: int = 11) -> dict[str, Any]:
     """Seconds that importing all of reslab that training needs takes more than `import torch`, in fresh processes."""
     measures = {name: lambda code=code: float(_python("-c", IMPORT.format(code))) for name, code in IMPORTS.items()}
     for name, once in measures.items():  # brings the files into memory

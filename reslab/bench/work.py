@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+import torch
+
 from ..nets.anatomy import Anatomy, anatomy
 from ..nets.cifar import cifar_net
 from ..training.config import RunConfig
@@ -27,7 +29,9 @@ class Work:
 def step_work(config: RunConfig) -> Work:
     """The work of one step of `config`, whose shortcut is "none" or "A"."""
     image = (3, config.image_size, config.image_size)
-    layers = anatomy(cifar_net(config.depth, config.shortcut, config.width, config.block), image)
+    with torch.random.fork_rng(devices=[]):  # what the weights are does not matter
+        net = cifar_net(config.depth, config.shortcut, config.width, config.block)
+    layers = anatomy(net, image)
     return Work(step_flops(layers, config.batch), step_bytes(layers, image, config.batch, ELEMENT[config.precision]))
 
 

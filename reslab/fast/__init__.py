@@ -17,8 +17,8 @@ __all__ = ["CHOICES", "Compiled", "Recorded", "accelerate", "kept_heap", "wanted
 def accelerate(net: nn.Module, device: torch.device) -> nn.Module:
     """The same net in the form in which it trains fastest on `device`, sharing all weights and buffers with `net`.
 
-    Takes and returns what `net` does; train() and eval() reach the layers of both. If it cannot be had, warns once and
-    returns `net`.
+    Takes and returns what `net` does; train() and eval() reach the layers of both. If it cannot be had, warns once (on
+    a GPU at the first batch) and goes on with `net`.
     """
     from .build import BuildError
     from .fuse import fuse

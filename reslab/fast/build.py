@@ -4,12 +4,13 @@ import ctypes
 import functools
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from ..files import cache_folder
+from ..files import cache_folder, write_atomically
 
 SOURCE = Path(__file__).with_name("norm.cpp")
 # native: the widest vectors of this CPU. fopenmp: torch's own threads, whose library is loaded already.
@@ -32,9 +33,11 @@ def kernels() -> ctypes.CDLL:
     compiler = _compiler()
     path = cache_folder() / f"kernels-{_fingerprint(compiler)}.so"
     try:
-        if not path.exists():
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError:  # not there, or damaged
             _build(compiler, path)
-        library = ctypes.CDLL(str(path))
+            library = ctypes.CDLL(str(path))
     except OSError as error:
         raise BuildError(f"{error}; set RESLAB_CACHE to a folder that programs can be loaded from") from None
     for name, types in SIGNATURES.items():
@@ -44,32 +47,36 @@ def kernels() -> ctypes.CDLL:
     return library
 
 
-def _compiler() -> str:
-    """CXX, where set, else the first C++ compiler there is."""
-    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "c++", "clang++"]
-    for name in names:
-        if found := shutil.which(name):
-            return found
-    raise BuildError(f"there is no C++ compiler ({', '.join(names)}); install g++, or set CXX to yours")
+def _compiler() -> list[str]:
+    """CXX, where set, else the first C++ compiler there is, as a command without arguments of ours."""
+    commands = [shlex.split(os.environ.get("CXX", ""))] if os.environ.get("CXX") else [["g++"], ["c++"], ["clang++"]]
+    for program, *rest in commands:
+        if found := shutil.which(program):
+            return [found, *rest]
+    names = ", ".join(command[0] for command in commands)
+    raise BuildError(f"there is no C++ compiler ({names}); install g++, or set CXX to yours")
 
 
-def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise BuildError(f"{command[0]} cannot be run: {error}") from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["?"]
         raise BuildError(f"{command[0]} ended with {done.returncode}: {lines[0].strip()}")
     return done.stdout
 
 
-def _fingerprint(compiler: str) -> str:
+def _fingerprint(compiler: list[str]) -> str:
     """Of the source, the flags, the compiler's version and what "native" means on this CPU: all are in its macros."""
-    macros = _run(compiler, *FLAGS, "-dM", "-E", "-x", "c++", "/dev/null")
+    macros = _run([*compiler, *FLAGS, "-dM", "-E", "-x", "c++", "/dev/null"])
     return hashlib.sha256(SOURCE.read_bytes() + macros.encode() + " ".join(FLAGS).encode()).hexdigest()[:16]
 
 
-def _build(compiler: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # two processes may build at once: the last one stays
+def _build(compiler: list[str], path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder) / path.name
-        _run(compiler, *FLAGS, str(SOURCE), "-o", str(fresh))
-        os.replace(fresh, path)
+        _run([*compiler, *FLAGS, str(SOURCE), "-o", str(fresh)])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, fresh.read_bytes())  # two processes may build at once: the last one stays

@@ -30,7 +30,10 @@ PRICES = dict(cpu=Prices(2.0, 0, 1.5e-4, 0.5e-9), cuda=Prices(10.0, 2.0, 1e-4, 0
 
 
 def wanted(compile: str, config: "RunConfig", device: torch.device) -> bool:
-    """Whether a run of `config` should be compiled at its beginning. Raises ValueError for an unknown choice."""
+    """Whether a run of `config` should be compiled, all its iterations being left; a resumed run goes on as it began.
+
+    Raises ValueError for an unknown choice.
+    """
     if compile not in CHOICES:
         raise ValueError(f"compile={compile!r} is not possible; allowed: {', '.join(CHOICES)}")
     if compile == "auto":

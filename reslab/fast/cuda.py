@@ -20,53 +20,79 @@ class Compiled(nn.Module):
         super().__init__()
         # Its own default is a folder of the temporary directory, which a restart empties.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "inductor"))
-        self.net, self._proven = net, False
+        self.net, self._rehearsed = net, False
         self._fast = torch.compile(net, dynamic=False)
 
+    @property
+    def works(self) -> bool:
+        """False once compiling has failed."""
+        return self._fast is not None
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        if not self.training or self._fast is None:
-            return self.net(images)
-        if self._proven:
-            return self._fast(images)
+        if self.training and not self._rehearsed:
+            self._rehearsed = True
+            self._rehearse(images)
+        return self._fast(images) if self.training and self.works else self.net(images)
+
+    def _rehearse(self, images: torch.Tensor) -> None:
+        """Compiles both directions on a batch, and leaves weights, statistics and gradients as they were."""
+        before = [buffer.clone() for buffer in self.net.buffers()]
         try:
-            logits = self._fast(images)
+            self._fast(images).float().sum().backward()
+        except torch.OutOfMemoryError:
+            raise  # not the compiler's
         except Exception as error:
             warn_of_fallback(error)
             self._fast = None
-            return self.net(images)
-        self._proven = True
-        return logits
+        for buffer, old in zip(self.net.buffers(), before, strict=True):
+            buffer.copy_(old)
+        for parameter in self.net.parameters():
+            parameter.grad = None
 
 
 def warn_of_fallback(error: Exception) -> None:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    warnings.warn(f"training without compiled kernels, which is slower: {reason}", stacklevel=3)
+    warnings.warn(f"training without compiled kernels, slower and rounded differently: {reason}", stacklevel=2)
 
 
 class Recorded:
     """`function(*tensors)`, recorded as a CUDA graph: a step's hundreds of kernels for the launch of one.
 
-    The function must work in place on tensors that stay where they are, return nothing and never wait for the device.
+    The function must work in place on tensors that stay where they are, return nothing, decide nothing in Python and
+    never wait for the device. If recording fails, warns once and calls the function as it is.
     """
 
     WARM_UP = 3  # calls that run as they are: compilers, cuDNN and the optimiser set themselves up in the first ones
 
     def __init__(self, function: Callable[..., None]):
-        self.function, self.calls, self.graph = function, 0, None
+        self.function, self.calls, self.graph, self.works = function, 0, None, True
 
     def __call__(self, *tensors: torch.Tensor) -> None:
-        self.calls += 1
-        if self.calls <= self.WARM_UP:
-            self._on_a_side_stream(*tensors)
-            return
-        if self.graph is None:
-            self.inputs = tuple(tensor.clone() for tensor in tensors)
-            self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):  # records, and runs nothing
+        with torch.cuda.device(tensors[0].device):
+            self.calls += 1
+            if self.calls <= self.WARM_UP:
+                self._on_a_side_stream(*tensors)
+                return
+            if self.graph is None and self.works:
+                self._record(*tensors)
+            if not self.works:
+                self.function(*tensors)
+                return
+            for slot, tensor in zip(self.inputs, tensors, strict=True):
+                slot.copy_(tensor)
+            self.graph.replay()
+
+    def _record(self, *tensors: torch.Tensor) -> None:
+        self.inputs = tuple(tensor.clone() for tensor in tensors)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):  # records, and runs nothing
                 self.function(*self.inputs)
-        for slot, tensor in zip(self.inputs, tensors, strict=True):
-            slot.copy_(tensor)
-        self.graph.replay()
+        except RuntimeError as error:
+            warn_of_fallback(error)
+            self.works = False
+        else:
+            self.graph = graph
 
     def _on_a_side_stream(self, *tensors: torch.Tensor) -> None:
         """Recording happens on another stream than the default one; what is set up there must be set up for it."""

@@ -4,7 +4,7 @@ import operator
 
 from torch import fx, nn
 
-from ..nets.shortcuts import Shortcut
+from ..nets.shortcuts import is_a_users
 from .norm import FusedNorm
 
 
@@ -12,8 +12,7 @@ class _Tracer(fx.Tracer):
     """Looks into reslab's own shortcuts but not into a user's, which may hold any Python: it is called as it is."""
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        foreign = isinstance(module, Shortcut) and not type(module).__module__.startswith("reslab.")
-        return foreign or super().is_leaf_module(module, name)
+        return is_a_users(module) or super().is_leaf_module(module, name)
 
 
 def fuse(net: nn.Module) -> nn.Module:
@@ -40,9 +39,11 @@ def _fuse_one(fused: fx.GraphModule, norm: fx.Node) -> fx.Node:
     """Replaces `norm`, an addition that is its only reader, and a ReLU that is the last one's only reader."""
     chain, inputs = [norm], list(norm.args)
     reader = _only(norm.users)
-    if reader and reader.target is operator.add and all(isinstance(a, fx.Node) for a in reader.args):
-        inputs += [a for a in reader.args if a is not norm]
-        chain.append(reader)
+    if reader and reader.target is operator.add:
+        others = [a for a in reader.args if a is not norm]
+        if len(others) == 1 and isinstance(others[0], fx.Node):
+            inputs += others
+            chain.append(reader)
     reader = _only(chain[-1].users)
     rectifies = _is(fused, reader, nn.ReLU)
     if rectifies:
@@ -64,7 +65,8 @@ def _only(nodes) -> fx.Node | None:
 def _branch(fused: fx.GraphModule, node: fx.Node) -> None:
     """Gives the two readers of a block's output, its convolution and its shortcut, an output each."""
     readers = list(node.users)
-    if len(readers) != 2:
+    # A user's shortcut might write into its input, which autograd would not notice through a second output.
+    if len(readers) != 2 or any(r.op == "call_module" and is_a_users(fused.get_submodule(r.target)) for r in readers):
         return
     fused.get_submodule(node.target).branches = 2
     with fused.graph.inserting_after(node):

@@ -55,6 +55,11 @@ def source_digest(name: str) -> str:
     return digest.hexdigest() if own else ""
 
 
+def is_a_users(module: nn.Module) -> bool:
+    """True for a shortcut that is not reslab's own, which may hold any Python."""
+    return isinstance(module, Shortcut) and not type(module).__module__.startswith("reslab.")
+
+
 class Shortcut(nn.Module):
     """Merges a block's input x [N, in_channels, H, W] and F(x) [N, out_channels, H/stride, W/stride] into one."""
 

@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..data import DATASETS, Dataset
-from ..fast import kept_heap, wanted
-from ..threads import torch_threads
+from ..fast import Recorded, kept_heap, wanted
 from .config import RunConfig
-from .loop import pick_device
+from .loop import pick_device, repeatable
 from .state import State, step
 from .task import EVALUATION_BATCH, Classification
 
-WARM_UP = 2  # steps that are not timed: the first ones choose algorithms and grow the heap
+# Steps that are not timed, on a CPU and on a GPU: they compile, choose algorithms, grow the heap and are recorded.
+WARM_UP = (2, Recorded.WARM_UP + 2)
+EVALUATIONS = 4  # timed evaluations of one batch
 ENOUGH = 8  # timed steps after which the rest would only confirm them
 
 
@@ -51,20 +52,22 @@ def measure(
     Takes about `budget` seconds, but times a step however long it is. Raises ValueError for a device that is not there.
     """
     device = pick_device(device)
-    deadline = time.perf_counter() + budget
-    with torch_threads(threads or torch.get_num_threads()), kept_heap():
+    with repeatable(threads or torch.get_num_threads()), kept_heap():
         task = Classification(replace(config, val_split=0), _random_images(config), device)
         state = State.fresh(task, config, device, wanted("auto", config, device))
         clock = _Clock(device)
-        for _ in range(WARM_UP):
+        for _ in range(WARM_UP[device.type == "cuda"]):
             step(state, task, config)
+        task.evaluate(state.model)
+        deadline = time.perf_counter() + budget
         steps, start = [], clock.now()
         while not steps or (start < deadline and len(steps) < ENOUGH):
             step(state, task, config)
             steps.append(-start + (start := clock.now()))
-        task.evaluate(state.model)
+        for _ in range(EVALUATIONS):
+            task.evaluate(state.model)
         batches = (config.val_split or DATASETS[config.dataset].test) / EVALUATION_BATCH
-        return Speed(statistics.median(steps), (clock.now() - start) * batches)
+        return Speed(statistics.median(steps), (clock.now() - start) / EVALUATIONS * batches)
 
 
 def measure_all(

@@ -99,14 +99,15 @@ def train(
     stop = StopRequest()
     with _released(owner):
         saved = checkpoint.load(run.path, device)
-        begun = saved or dict(threads=torch.get_num_threads(), compiled=compiled)
-        with repeatable(begun["threads"]), kept_heap():
+        if saved:  # it goes on as it began; before there was a choice, nothing was compiled
+            compiled = saved.get("compiled", False)
+        with repeatable(saved["threads"] if saved else torch.get_num_threads()), kept_heap():
             dataset = load_dataset(config.dataset, root=data)
-            with owner.writing():
-                record(run, provenance(config, dataset, device, begun["compiled"]))
             task = Classification(config, dataset, device)
+            state = State.fresh(task, config, device, compiled)
+            with owner.writing():
+                record(run, provenance(config, dataset, device, state.compiled))
             del dataset  # the task has what it needs; a data set mapped from its cache then leaves the memory
-            state = State.fresh(task, config, device, begun["compiled"])
             if saved:
                 state.restore(saved)
             with stop:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ..fast import Recorded, accelerate
+from ..nets.shortcuts import is_a_users
 from . import checkpoint
 from .config import RunConfig, learning_rate
 from .task import Task
@@ -59,7 +60,6 @@ class State:
     optimizer: torch.optim.Optimizer
     window: Window
     update: Callable[..., None]  # one update from a batch's tensors
-    compiled: bool = False
     iteration: int = 0
     warmup_end: int | None = None
     seconds: float = 0.0
@@ -82,8 +82,14 @@ class State:
             optimizer.step()
             window.add(loss.detach(), error)
 
-        update = Recorded(update) if compiled and device.type == "cuda" else update
-        return cls(net, model, optimizer, window, update, compiled)
+        # A recorded step repeats what Python decided while it was recorded: a user's shortcut may decide each time.
+        records = compiled and device.type == "cuda" and not any(map(is_a_users, net.modules()))
+        return cls(net, model, optimizer, window, Recorded(update) if records else update)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the step is a fast one: asked for, and possible here."""
+        return self.model is not self.net and getattr(self.model, "works", True)
 
     def save(self, folder: Path) -> None:
         state = dict(
@@ -108,7 +114,7 @@ class State:
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate  # the kind of number that this device needs; set_learning_rate gives it its value
         self.window.sums.copy_(saved["sums"])
-        self.window.count.copy_(saved["count"])
+        self.window.count.fill_(int(saved["count"]))
         self.iteration, self.warmup_end = saved["iteration"], saved["warmup_end"]
         self.seconds, self.rows = saved["seconds"], saved["rows"]
 
