@@ -77,8 +77,10 @@ class TestBuild:
             accelerate(cifar_net(8), CPU)
 
     def test_a_compiler_with_arguments(self, fresh, monkeypatch):
-        monkeypatch.setenv("CXX", f"{build._compiler()[0]} -g0")
+        monkeypatch.setenv("CXX", f"{build._compiler()[0]} -DLANES_UNUSED")
         build.kernels()
+        assert "LANES_UNUSED" in build._run([*build._compiler(), "-dM", "-E", "-x", "c++", "/dev/null"])
+        assert len(list(fresh.iterdir())) == 1
 
     def test_a_run_that_began_without_goes_on_without(self, fresh, monkeypatch, tmp_path):
         def stop_at_6(progress):
