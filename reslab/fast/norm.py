@@ -32,8 +32,7 @@ class FusedNorm(nn.Module):
             return self._unfused(x, residual)
         if self.bn.training:
             self.bn.num_batches_tracked.add_(1)
-        y = _Norm.apply(x, residual, self.bn.weight, self.bn.bias, self.bn, self.relu, self.branches)
-        return y
+        return _Norm.apply(x, residual, self.bn.weight, self.bn.bias, self.bn, self.relu, self.branches)
 
     def _fits(self, x: torch.Tensor, residual: torch.Tensor | None) -> bool:
         channels = x.shape[1]
