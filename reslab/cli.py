@@ -13,6 +13,8 @@ import typer
 from .bench.contestants import BaselineFailed
 from .data import DATASETS, DataError
 from .data import load_dataset as load
+from .nets import ORDERS, SHORTCUTS
+from .nets.plugins import Plugin
 from .runs import RunStore
 from .training.config import FROM_PROFILE, RunConfig
 from .training.loop import RunFailed, train
@@ -32,7 +34,7 @@ Data = Annotated[Path | None, typer.Option(help="Where CIFAR-10 is. Default: RES
 
 FIELD_HELP = dict(
     depth="Weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks.",
-    shortcut="none is the plain net; A, B, C are the paper's options.",
+    shortcut=f"none is the plain net. All: {', '.join(SHORTCUTS)}; or one of your own.",
     profile="Where unset options get their values: paper, short, demo or smoke.",
     seed="Of initialisation, data order and augmentation.",
     dataset="cifar10 or shapes.",
@@ -50,8 +52,13 @@ FIELD_HELP = dict(
     weight_decay="L2 penalty on all weights.",
     precision="bf16 or fp32.",
     log_every="Iterations between log points: a row of metrics.csv, a checkpoint.",
+    activation_order=f"Where BN and ReLU stand in a block: {', '.join(ORDERS)}.",
+    gate_bias="That a gating shortcut's gates start from. Default: the shortcut's own.",
+    plugins="A Python file with a shortcut of your own; may be given several times.",
 )
 
+
+OPTION_TYPES = {tuple[int, ...]: str, tuple[Plugin, ...]: list[str]}
 
 GOES_ON = "Stopped; the same command goes on from the last checkpoint."
 
@@ -79,7 +86,7 @@ def _field_options(command: Callable) -> Callable:
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
     options = []
     for field in fields(RunConfig):
-        kind = str if field.type == tuple[int, ...] else field.type
+        kind = OPTION_TYPES.get(field.type, field.type)
         from_profile = field.default is FROM_PROFILE
         info = typer.Option(help=FIELD_HELP[field.name] + " Default: the profile's." * from_profile)
         annotation = Annotated[kind | None if from_profile else kind, info]

@@ -4,7 +4,14 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 # What other trainers call our fields.
-ALIASES = dict(learning_rate="lr", batch_size="batch", layers="depth", milestones="lr_drops", wd="weight_decay")
+ALIASES = dict(
+    learning_rate="lr",
+    batch_size="batch",
+    layers="depth",
+    milestones="lr_drops",
+    wd="weight_decay",
+    order="activation_order",
+)
 
 
 def check_names(given: Iterable[str], allowed: Sequence[str], where: str) -> None:

@@ -1,7 +1,7 @@
 """Run, RunStore: the run folder, which is all that figures, claims and widgets ever read.
 
 A run folder holds config.json, metrics.csv, status.json, provenance.json, checkpoint.pt, at the end
-weights.safetensors, and notebook.ipynb where papermill ran it.
+weights.safetensors, notebook.ipynb where papermill ran it, and plugins/ where the shortcut is a user's own.
 """
 
 import csv
@@ -38,6 +38,7 @@ COLUMNS = {
     "images_per_second": float,
 }
 STATES = ("new", "running", "interrupted", "failed", "done")
+PLUGINS = "plugins"  # where a run folder keeps a copy of the file that its shortcut comes from
 SILENT = 60.0  # seconds without a heartbeat after which an owner counts as gone
 
 
@@ -70,8 +71,10 @@ class Run:
 
     @cached_property
     def config(self) -> RunConfig:
-        """The run's settings. Raises ValueError if config.json is not one of ours."""
-        return RunConfig.from_dict(json.loads((self.path / "config.json").read_text()))
+        """The run's settings, its plugins being the copies it keeps. Raises ValueError if config.json is not ours."""
+        values = json.loads((self.path / "config.json").read_text())
+        copies = [self.path / PLUGINS / name for name in values.get("plugins", [])]
+        return RunConfig.from_dict(values | dict(plugins=copies))
 
     @property
     def status(self) -> dict[str, Any]:
@@ -146,11 +149,15 @@ class RunStore:
         return Run(self.root / config.id)
 
     def create(self, config: RunConfig) -> Run:
-        """The run of this config with its folder and config.json in place."""
+        """The run of this config with its folder, config.json and a copy of each plugin in place."""
         run = self.run(config)
         run.path.mkdir(parents=True, exist_ok=True)
         if not (run.path / "config.json").exists():
-            write_json(run.path / "config.json", config.to_dict())
+            for plugin in config.plugins:
+                (run.path / PLUGINS).mkdir(exist_ok=True)
+                write_atomically(run.path / PLUGINS / plugin.copy_name, plugin.source)
+            copies = [plugin.copy_name for plugin in config.plugins]
+            write_json(run.path / "config.json", config.to_dict() | dict(plugins=copies))
         return run
 
     def __iter__(self) -> Iterator[Run]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reslab import RunConfig, train
-from reslab.batch.notebook import declared
+from reslab.batch.notebook import declared, execute
 from reslab.batch.plan import make_plan, run_parameters
 from reslab.batch.spec import NOTEBOOKS
 from reslab.training.config import PROFILES
@@ -128,3 +128,17 @@ def test_runs_that_differ_in_more_than_their_net_have_labels_of_their_own(tmp_pa
     study = write_study(tmp_path, SPEC + "  lr: [0.1, 0.2]\n")
     labels = [p.label for p in make_plan(study).runs]
     assert len(set(labels)) == 4 and labels[0].startswith("shapes-plain8-smoke-s0-")
+
+
+def test_a_plugin_beside_the_experiment_file_reaches_the_notebooks_that_need_it(tmp_path):
+    plugin = tmp_path / "mine.py"
+    body = "    def merge(self, x, fx):\n        return fx\n"
+    plugin.write_text(f'from reslab.nets import Shortcut, register\n@register("mine")\nclass Mine(Shortcut):\n{body}')
+    study = write_study(tmp_path, SPEC.replace("[none, A]", "[A, mine]") + "  plugins: [mine.py]\n")
+    ours, mine = make_plan(study, store=tmp_path / "runs").runs
+    assert "settings" not in ours.parameters and mine.parameters["settings"] == {"plugins": [str(plugin)]}
+    execute(study.parent / "train.ipynb", tmp_path / "out.ipynb", mine.parameters)
+    assert mine.run.state == "done" and mine.run.config == mine.config
+    plugin.write_text(plugin.read_text() + "1 / 0\n")
+    with pytest.raises(ValueError, match=r"small\.yaml, line 9: plugins: mine\.py, line 6: ZeroDivisionError"):
+        make_plan(study)

@@ -8,7 +8,7 @@ import torch
 
 from reslab import RunConfig, RunStore, cifar_net, train
 from reslab.fast import Compiled, Recorded
-from reslab.nets.shortcuts import SHORTCUTS, IdentityPadded, register
+from reslab.nets import SHORTCUTS, IdentityPadded, register
 
 from .processes import result
 
@@ -120,7 +120,7 @@ class TestGpu:
             torch.testing.assert_close(mine[name], tensor, rtol=0.05, atol=5e-3)
 
     def test_a_users_shortcut_is_not_recorded(self, monkeypatch):
-        monkeypatch.setattr("reslab.nets.shortcuts.SHORTCUTS", dict(SHORTCUTS))
+        monkeypatch.setattr("reslab.nets.registry.SHORTCUTS", dict(SHORTCUTS))
 
         @register("moody")
         class Moody(IdentityPadded):

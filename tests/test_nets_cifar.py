@@ -63,7 +63,7 @@ def test_plain_ignores_the_input():
 
 
 def test_relu_comes_after_the_addition():
-    block = BasicBlock(4, 4, 1, "A").eval()
+    block = BasicBlock(4, 4, 1, SHORTCUTS["A"]).eval()
     nn.init.zeros_(block.conv2.weight)  # F(x) = 0
     x = torch.randn(2, 4, 8, 8)
     torch.testing.assert_close(block(x), F.relu(x))
@@ -95,7 +95,7 @@ def test_same_generator_same_net():
 
 
 def test_bottleneck_weights_are_the_articles():
-    block = Bottleneck(256, 64, 1, "A")
+    block = Bottleneck(256, 64, 1, SHORTCUTS["A"])
     weights = sum(m.weight.numel() for m in block.modules() if isinstance(m, nn.Conv2d))
     assert weights == 69_632  # 1x1x256x64 + 3x3x64x64 + 1x1x64x256 (FACTS.md, section 5)
     assert cifar_net(29, "B", block="bottleneck")(torch.randn(2, 3, 32, 32)).shape == (2, 10)
@@ -109,6 +109,8 @@ def test_bottleneck_weights_are_the_articles():
         (dict(depth=26, block="bottleneck"), ["9n+2", "29"]),
         (dict(shortcut="D"), ["'D'", "none, A, B, C"]),
         (dict(block="big"), ["'big'", "basic, bottleneck"]),
+        (dict(activation_order="pre"), ["'pre'", "original, bn-after-addition"]),
+        (dict(gate_bias=-3.0), ["gate_bias=-3.0", "'A' has no gate"]),
         (dict(width=0), ["width=0", "at least 1"]),
     ],
 )

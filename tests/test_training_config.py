@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
@@ -62,9 +63,20 @@ def test_every_field_changes_the_id():
         depth=8, shortcut="B", profile="demo", seed=1, dataset="cifar10", block="bottleneck", width=5, image_size=16
     ) | dict(val_split=100, iterations=11, batch=8, lr=0.2, lr_drops=(5,), warmup_iterations=2, warmup_error=50.0)
     others |= dict(momentum=0.5, weight_decay=0.0, precision="fp32", log_every=4)
-    assert set(others) == {field.name for field in dataclasses.fields(RunConfig)}
+    others |= dict(activation_order="full-preactivation")
+    elsewhere = {"gate_bias", "plugins"}  # the former below, the latter in test_nets_plugins.py
+    assert set(others) | elsewhere == {field.name for field in dataclasses.fields(RunConfig)}
     changed = [dataclasses.replace(base, **{name: value}) for name, value in others.items()]
-    assert len({config.id for config in [base, *changed]}) == len(others) + 1
+    gated = [RunConfig(profile="smoke", shortcut="exclusive-gating", gate_bias=bias) for bias in (0, -3, -6)]
+    assert len({config.id for config in [base, *changed, *gated]}) == len(others) + 4
+    assert gated[-1] == RunConfig(profile="smoke", shortcut="exclusive-gating")
+
+
+def test_ids_of_earlier_versions_are_kept():
+    """Runs that were trained before there were orders, gates and plugins are found again."""
+    for path in (Path(__file__).parents[1] / "experiments/results").glob("degradation-*.json"):
+        for name, run in json.loads(path.read_text()).items():
+            assert RunConfig.from_dict(run["config"]).id == name
 
 
 def test_the_id_is_over_resolved_values_and_reads_well():

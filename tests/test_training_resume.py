@@ -140,3 +140,23 @@ def test_resume_is_exact_on_the_gpu(tmp_path):
     with pytest.raises(KeyboardInterrupt), warnings.catch_warnings():
         train(CONFIG, tmp_path / "stopped", device="cuda", progress=stop_at_40)
     assert result(train(CONFIG, tmp_path / "stopped", device="cuda")) == result(whole)
+
+
+@pytest.mark.parametrize("shortcut", ["dropout", "stochastic-depth"])
+def test_what_a_net_draws_at_random_is_the_same_after_a_stop(tmp_path, shortcut):
+    config = RunConfig(depth=8, shortcut=shortcut, profile="smoke", iterations=200, log_every=20)
+    whole, other, run = tmp_path / "whole", tmp_path / "other", RunStore(tmp_path / "parts").run(config)
+    process = start(config, tmp_path / "parts")
+    wait_until(lambda: len(run.metrics) >= 3)
+    process.kill()
+    process.join()
+    assert run.state == "interrupted"
+    before = torch.get_rng_state()
+    train(config, tmp_path / "parts", device="cpu")
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(1)  # neither does the state that the caller's random numbers are in matter
+    process = start(config, whole)
+    process.join()
+    assert result(run) == result(RunStore(whole).run(config))
+    seed = train(RunConfig(depth=8, shortcut=shortcut, profile="smoke", iterations=200, log_every=20, seed=1), other)
+    assert seed.final["train_loss"] != run.final["train_loss"]

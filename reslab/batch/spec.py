@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 
@@ -19,7 +19,7 @@ EXPERIMENTS, NOTEBOOKS = ROOT / "experiments", ROOT / "notebooks"
 KEYS = {"title": str, "question": str, "notebook": str, "report": str, "profile": str, "seeds": int, "grid": dict}
 WORDS = {str: "text", int: "a whole number", dict: "a mapping of RunConfig fields to values"}
 FIELDS = [field.name for field in fields(RunConfig)]
-LISTS = {field.name for field in fields(RunConfig) if field.type == tuple[int, ...]}  # a list is one value of these
+LISTS = {field.name for field in fields(RunConfig) if get_origin(field.type) is tuple}  # a list is one value of these
 BY_OPTION = {"profile": "--profile", "seed": "--seeds"}  # fields that a grid does not hold, and what sets them
 
 Grid = dict[str, tuple[Any, ...]]  # field -> its values, in order
@@ -185,10 +185,21 @@ def _read(path: Path) -> Experiment:
         values[name] = _notebook(values[name], spec, name)
     lines = _Lines(path, spec.nodes["grid"], "the grid")
     lines.check(check_fields, lines.nodes)
-    values["grid"] = {name: lines.check(as_axis, name, value) for name, value in lines.values().items()}
+    grid = lines.values()
+    if "plugins" in grid:
+        grid["plugins"] = _beside(path, grid["plugins"])
+    values["grid"] = {name: lines.check(as_axis, name, value) for name, value in grid.items()}
     for point in _points(values["grid"]):
         lines.check(lambda point: RunConfig(profile=values.get("profile", "demo"), **point), point)
     return Experiment(path.stem, **values)
+
+
+def _beside(path: Path, plugins: Any) -> Any:
+    """Plugin files that lie beside the experiment file, by their full path; the rest as it is."""
+    if isinstance(plugins, list):
+        return [_beside(path, item) for item in plugins]
+    beside = isinstance(plugins, str) and (path.parent / plugins).is_file()
+    return str((path.parent / plugins).resolve()) if beside else plugins
 
 
 def _notebook(name: str, spec: _Lines, key: str) -> Path:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 
 from ..nets.anatomy import Anatomy, anatomy
-from ..nets.cifar import cifar_net
 from ..training.config import RunConfig
 
 ELEMENT = {"fp32": 4, "bf16": 2}  # bytes of an activation
@@ -30,7 +29,7 @@ def step_work(config: RunConfig) -> Work:
     """The work of one step of `config`, whose shortcut is "none" or "A"."""
     image = (3, config.image_size, config.image_size)
     with torch.random.fork_rng(devices=[]):  # what the weights are does not matter
-        net = cifar_net(config.depth, config.shortcut, config.width, config.block)
+        net = config.make_net()
     layers = anatomy(net, image)
     return Work(step_flops(layers, config.batch), step_bytes(layers, image, config.batch, ELEMENT[config.precision]))
 

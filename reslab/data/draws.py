@@ -29,15 +29,25 @@ def _shift(words: torch.Tensor, bits: int) -> torch.Tensor:
     return (words >> bits) & ((1 << (64 - bits)) - 1)
 
 
+def _state(key: tuple[int, ...]) -> int:
+    """The integers of a key mixed into one unsigned 64-bit word."""
+    state = 0
+    for part in key:
+        state = _mix((state + GOLDEN * (part + 1)) & WORD)
+    return state
+
+
+def seed_of(*key: int) -> int:
+    """A seed for a random number generator, below 2**63, determined by `key` alone."""
+    return _state(key) >> 1
+
+
 def draws(count: int, *key: int, device: torch.device | str | None = None) -> torch.Tensor:
     """`count` uniform integers in [0, 2**62), int64 [count], determined by the integers in `key` alone, on any device.
 
     Use `draws(...) % n` for integers below n: with n below 2**32 the bias is under 2**-30.
     """
-    state = 0
-    for part in key:
-        state = _mix((state + GOLDEN * (part + 1)) & WORD)
-    words = torch.arange(1, count + 1, dtype=torch.int64, device=device) * _signed(GOLDEN) + _signed(state)
+    words = torch.arange(1, count + 1, dtype=torch.int64, device=device) * _signed(GOLDEN) + _signed(_state(key))
     words = (words ^ _shift(words, 30)) * _signed(MIX_1)
     words = (words ^ _shift(words, 27)) * _signed(MIX_2)
     return _shift(words ^ _shift(words, 31), 2)

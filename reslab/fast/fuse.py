@@ -4,15 +4,19 @@ import operator
 
 from torch import fx, nn
 
-from ..nets.shortcuts import is_a_users
+from ..nets.registry import Shortcut, is_a_users
 from .norm import FusedNorm
 
 
 class _Tracer(fx.Tracer):
-    """Looks into reslab's own shortcuts but not into a user's, which may hold any Python: it is called as it is."""
+    """Looks into reslab's own shortcuts but not into a user's, which may hold any Python: it is called as it is.
+
+    Nor into a module without children, which may ask whether it is training: traced, the answer would stay.
+    """
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return is_a_users(module) or super().is_leaf_module(module, name)
+        plain = not isinstance(module, Shortcut) and not any(module.children())
+        return plain or is_a_users(module) or super().is_leaf_module(module, name)
 
 
 def fuse(net: nn.Module) -> nn.Module:

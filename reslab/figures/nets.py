@@ -115,7 +115,7 @@ def nets_of(runs: Iterable[Run]) -> list[Net]:
             known = group.get(run.config.seed)
             if known is None or len(known.iterations) < len(rows):
                 group[run.config.seed] = seed
-    configs = sorted(groups, key=lambda c: (c.shortcut != "none", c.depth, c.shortcut, c.block, c.id))
+    configs = sorted(groups, key=_rank)
     labels, colours = _labels(configs), _colours(configs)
     return [
         Net(config, label, colour, tuple(groups[config][seed] for seed in sorted(groups[config])))
@@ -123,9 +123,15 @@ def nets_of(runs: Iterable[Run]) -> list[Net]:
     ]
 
 
+def _rank(config: RunConfig) -> tuple:
+    c = config
+    return c.shortcut != "none", c.depth, c.shortcut, c.block, c.activation_order, c.id
+
+
 def _overrides(config: RunConfig) -> dict[str, Any]:
     """The fields that do not have their profile's value, without those that name the net."""
-    identity = {name: getattr(config, name) for name in ("depth", "shortcut", "block", "profile")}
+    names = ("depth", "shortcut", "block", "activation_order", "profile", "plugins")
+    identity = {name: getattr(config, name) for name in names}
     standard = RunConfig(**identity, iterations=config.iterations)  # its drops are stretched with it
     changed = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in (*identity, "seed")}
     changed = {name: value for name, value in changed.items() if value != getattr(standard, name)}

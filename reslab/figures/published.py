@@ -41,7 +41,7 @@ PUBLISHED = {
 
 def published(config: RunConfig) -> Published | None:
     """What others got with this net; None where nothing is known or the run is not the paper's recipe and test set."""
-    if config.profile != "paper" or config.block != "basic":
+    if config.profile != "paper" or config.block != "basic" or config.plugins:
         return None
     recipe = RunConfig(depth=config.depth, shortcut=config.shortcut, profile="paper")
     names = (field.name for field in fields(RunConfig) if field.name not in INDIFFERENT)

@@ -18,9 +18,25 @@ FAMILIES = {
     "A": ("#56b4e9", "#0072b2", "#00304d"),
     "B": ("#45c4a0", "#009e73", "#00513b"),
     "C": ("#d98fba", "#a8508a", "#5a1f48"),
+    "scaled": ("#c9b23a", "#8f7a00", "#4a3f00"),
+    "scaled-both": ("#9fb05a", "#66782a", "#333d12"),
+    "exclusive-gating": ("#a59ae0", "#6a58c4", "#332673"),
+    "shortcut-gating": ("#8fa3d9", "#4c63a8", "#22305c"),
+    "conv1x1": ("#e58aa0", "#b8405e", "#5e1a2c"),
+    "dropout": ("#b8a08c", "#84674d", "#43311f"),
+    "rezero": ("#5cc9d1", "#118a93", "#064a50"),
+    "stochastic-depth": ("#a3a3a3", "#6a6a6a", "#2b2b2b"),
+    "concat": ("#d0a0e8", "#9141b8", "#4c1566"),
 }
-# Shortcuts that a user registered.
-OTHERS = (("#a59ae0", "#6a58c4", "#332673"), ("#b9ab2c", "#857909", "#4a4300"), ("#a3a3a3", "#6a6a6a", "#2b2b2b"))
+# Shortcuts of a user's own.
+OTHERS = (("#7fc97f", "#3f8f3f", "#1b4d1b"), ("#f2a7d6", "#d0439a", "#6d1a4d"), ("#9ec5b4", "#4f8a74", "#24483b"))
+# Towards which an order of activation draws a shortcut's colour.
+ORDER_TINTS = {
+    "bn-after-addition": "#8f7a00",
+    "relu-before-addition": "#b8405e",
+    "relu-only-preactivation": "#6b4a2f",
+    "full-preactivation": "#12805f",
+}
 
 # White on purpose, in a dark JupyterLab too: the colours are chosen for it, and a figure pasted into slides stays as it
 # was. Given to each figure: the default template of the user's session is left alone.
@@ -45,11 +61,12 @@ def net_label(config: RunConfig) -> str:
     """The name people use: plain-56, ResNet-20 (option A), ResNet-56 (B), ResNet-56 (bottleneck)."""
     kind = "plain" if config.shortcut == "none" else "ResNet"
     extras = [config.shortcut] * (config.shortcut not in ("none", "A")) + [config.block] * (config.block != "basic")
+    extras += [config.activation_order] * (config.activation_order != "original")
     return f"{kind}-{config.depth}" + (f" ({', '.join(extras)})" if extras else "")
 
 
 def net_colour(config: RunConfig) -> str:
-    """The net's colour "#rrggbb", the same in every figure: a function of shortcut, depth and block alone."""
+    """The net's colour "#rrggbb", the same in every figure: a function of shortcut, depth, block and order alone."""
     family = FAMILIES.get(config.shortcut) or OTHERS[zlib.crc32(config.shortcut.encode()) % len(OTHERS)]
     low, middle, high = (math.log(depth) for depth in ANCHORS)
     position = min(max(math.log(config.depth), low), high)
@@ -57,6 +74,8 @@ def net_colour(config: RunConfig) -> str:
         colour = mix(family[0], family[1], (position - low) / (middle - low))
     else:
         colour = mix(family[1], family[2], (position - middle) / (high - middle))
+    if config.activation_order != "original":
+        colour = mix(colour, ORDER_TINTS[config.activation_order], 0.7)
     return colour if config.block == "basic" else mix(colour, "#000000", 0.35)
 
 

@@ -5,10 +5,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import torch
 
-from ..data import DATASETS
-from ..nets.cifar import cifar_net
 from ..runs import Run
 from .nets import Net, nets_of, what
 
@@ -83,10 +80,7 @@ def _row(net: Net) -> dict[str, Any]:
 
 
 def _parameters(net: Net) -> int:
-    c = net.config
-    with torch.random.fork_rng(devices=[]):  # a figure leaves no trace in anyone's random numbers
-        model = cifar_net(c.depth, c.shortcut, c.width, c.block, DATASETS[c.dataset].classes)
-    return sum(parameter.numel() for parameter in model.parameters())
+    return sum(parameter.numel() for parameter in net.config.make_net().parameters())
 
 
 def _errors(row: dict[str, Any], name: str) -> str:

@@ -2,14 +2,19 @@
 
 from .anatomy import Anatomy, Layer, anatomy
 from .cifar import CifarNet, cifar_net
-from .shortcuts import SHORTCUTS, IdentityPadded, Shortcut, register
+from .orders import ORDERS
+from .plugins import PluginError
+from .registry import SHORTCUTS, Shortcut, register
+from .shortcuts import IdentityPadded
 
 __all__ = [
+    "ORDERS",
     "SHORTCUTS",
     "Anatomy",
     "CifarNet",
     "IdentityPadded",
     "Layer",
+    "PluginError",
     "Shortcut",
     "anatomy",
     "cifar_net",

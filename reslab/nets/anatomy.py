@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..threads import torch_threads
-from .shortcuts import Shortcut
+from .registry import Shortcut
 
 
 @dataclass(frozen=True)

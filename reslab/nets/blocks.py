@@ -1,67 +1,79 @@
-"""The two building blocks: a residual function F, then the shortcut, then the activation (He et al. 2015, figure 5)."""
+"""The two building blocks: a residual function F, the shortcut that merges x into it, and what comes after (He et al.
+2015, figure 5).
+"""
+
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
-from .shortcuts import shortcut_class
+from .orders import ORDERS
+from .registry import Shortcut
+
+MakeShortcut = Callable[[int, int, int], Shortcut]  # (in_channels, out_channels, stride) -> its shortcut
 
 
-class BasicBlock(nn.Module):
-    """F = 3x3 conv, BN, ReLU, 3x3 conv, BN. [N, in_channels, H, W] -> [N, channels, H/stride, W/stride]."""
+class Block(nn.Module):
+    """y = after(merge(x, F(x))): [N, in_channels, H, W] -> [N, expansion * channels, H/stride, W/stride].
 
-    expansion = 1
-    layers = 2  # weighted layers on the main path
-
-    def __init__(self, in_channels: int, channels: int, stride: int, shortcut: str):
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.relu1 = nn.ReLU()
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.shortcut = shortcut_class(shortcut)(in_channels, channels, stride)
-        self.relu2 = nn.ReLU()
-
-    def residual(self, x: torch.Tensor) -> torch.Tensor:
-        return self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.relu2(self.shortcut(x, self.residual(x)))
-
-
-class Bottleneck(nn.Module):
-    """F = 1x1, 3x3, 1x1 convs, each with BN. [N, in_channels, H, W] -> [N, 4 * channels, H/stride, W/stride].
-
-    The stride is on the first 1x1 convolution, as in the paper (torchvision has it on the 3x3).
+    `order` says where BN and ReLU stand: see reslab.nets.orders. The first block of a pre-activation net is `activated`
+    already, by the stem, for both of its branches (He et al. 2016, appendix): it leaves out its leading activation.
     """
 
-    expansion = 4
-    layers = 3
+    expansion = 1
+    kernels: tuple[int, ...] = ()  # of the convolutions on the main path
 
-    def __init__(self, in_channels: int, channels: int, stride: int, shortcut: str):
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int,
+        shortcut: MakeShortcut,
+        order: str = "original",
+        activated: bool = False,
+    ):
         super().__init__()
-        out_channels = self.expansion * channels
-        self.conv1 = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.relu1 = nn.ReLU()
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.relu2 = nn.ReLU()
-        self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(out_channels)
-        self.shortcut = shortcut_class(shortcut)(in_channels, out_channels, stride)
-        self.relu3 = nn.ReLU()
+        layers, out_channels = len(self.kernels), self.expansion * channels
+        steps, last = ORDERS[order].arrangement(layers)
+        self.steps = steps[len(ORDERS[order].leading) :] if activated else steps
+        self.last = last
+        widths = [in_channels, *[channels] * (layers - 1), out_channels]
+        for i, kernel in enumerate(self.kernels):
+            inside, outside = widths[i : i + 2]
+            # The stride is on the first convolution, as in the paper (torchvision has the bottleneck's on its 3x3).
+            conv = nn.Conv2d(inside, outside, kernel, stride if i == 0 else 1, kernel // 2, bias=False)
+            norm = nn.BatchNorm2d(inside if "bn" in ORDERS[order].leading else outside)
+            for name, layer in ((f"conv{i + 1}", conv), (f"bn{i + 1}", norm), (f"relu{i + 1}", nn.ReLU())):
+                if name in (*self.steps, *last):
+                    self.add_module(name, layer)
+        self.shortcut = shortcut(in_channels, out_channels, stride)
 
     def residual(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.relu1(self.bn1(self.conv1(x)))
-        x = self.relu2(self.bn2(self.conv2(x)))
-        return self.bn3(self.conv3(x))
+        for name in self.steps:
+            x = self.get_submodule(name)(x)
+        return x
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.relu3(self.shortcut(x, self.residual(x)))
+        y = self.shortcut(x, self.residual(x))
+        for name in self.last:
+            y = self.get_submodule(name)(y)
+        return y
 
 
-BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+class BasicBlock(Block):
+    """F has two 3x3 convolutions."""
+
+    kernels = (3, 3)
+
+
+class Bottleneck(Block):
+    """F has a 1x1, a 3x3 and a 1x1 convolution; the last one has four times the channels."""
+
+    expansion = 4
+    kernels = (1, 3, 1)
+
+
+BLOCKS: dict[str, type[Block]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
 def initialise(net: nn.Module, generator: torch.Generator | None = None) -> None:

@@ -5,12 +5,17 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
+
+import torch
 
 from ..data import DATASETS
 from ..names import check_names
-from ..nets.cifar import check_depth
-from ..nets.shortcuts import shortcut_class, source_digest
+from ..nets.cifar import CifarNet, check_depth, cifar_net
+from ..nets.orders import check_order
+from ..nets.plugins import Plugin, load_plugin
+from ..nets.registry import shortcut_class, source_digest
 
 PRECISIONS = ("fp32", "bf16")
 WARMUP_DEPTH = 110  # from this depth on the paper warms up (section 4.2)
@@ -53,6 +58,9 @@ PROFILES: dict[str, dict[str, Any]] = {
 
 FROM_PROFILE: Any = None  # a field left at this takes the profile's value
 
+# Fields that came after the first runs. At these values they mean what was always done, and are no part of a run's id.
+LATER = dict(activation_order="original", gate_bias=None, plugins=[])
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -64,7 +72,7 @@ class RunConfig:
     """
 
     depth: int = 20  # weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks
-    shortcut: str = "A"  # "none" is the plain net; A, B, C are the paper's options; or one of your own
+    shortcut: str = "A"  # "none" is the plain net; A, B, C are the paper's options; see reslab.nets.SHORTCUTS for all
     profile: str = "demo"  # where the fields below get their defaults: paper, short, demo or smoke
     seed: int = 0  # of initialisation, data order and augmentation
     dataset: str = FROM_PROFILE  # "cifar10" or "shapes"
@@ -82,6 +90,9 @@ class RunConfig:
     weight_decay: float = 1e-4
     precision: str = FROM_PROFILE  # "bf16" (autocast; weights stay float32) or "fp32"
     log_every: int = FROM_PROFILE  # iterations between log points: a row of metrics.csv, a checkpoint
+    activation_order: str = "original"  # where BN and ReLU stand in a block: see reslab.nets.ORDERS
+    gate_bias: float | None = None  # that a gating shortcut's gates start from; None: the shortcut's own, or no gate
+    plugins: tuple[Plugin, ...] = ()  # files with shortcuts of your own; the one that has `shortcut` is kept
 
     def __post_init__(self):
         self._require(self.profile in PROFILES, "profile", f"one of {', '.join(PROFILES)}")
@@ -105,6 +116,12 @@ class RunConfig:
     def _coerced(self, field: dataclasses.Field) -> Any:
         """The value in its field's type, so that 1 and 1.0, or a list and a tuple, give the same run."""
         value, kind = getattr(self, field.name), field.type
+        if kind == float | None:
+            if value is None:
+                return None
+            kind = float
+        if kind == tuple[Plugin, ...]:
+            return self._needed_plugins(value)
         if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
         if kind == tuple[int, ...] and isinstance(value, list | tuple):
@@ -114,9 +131,27 @@ class RunConfig:
         self._require(type(value) is kind, field.name, f"a value of type {kind.__name__}")
         return value
 
+    def _needed_plugins(self, value: Any) -> tuple[Plugin, ...]:
+        """Of the files named, the one that the shortcut comes from: the others do not change the result."""
+        kinds = (str, Path, Plugin)
+        self._require(
+            isinstance(value, list | tuple) and all(isinstance(item, kinds) for item in value),
+            "plugins",
+            'a list of files, such as ["my_shortcut.py"]',
+        )
+        plugins = tuple(dict.fromkeys(load_plugin(item) for item in value))
+        shortcut_class(self.shortcut, plugins)
+        return tuple(plugin for plugin in plugins if self.shortcut in plugin.shortcuts)
+
     def _check(self) -> None:
         check_depth(self.depth, self.block)
-        shortcut_class(self.shortcut)
+        check_order(self.activation_order)
+        gated = shortcut_class(self.shortcut, self.plugins)
+        if self.gate_bias is None:
+            object.__setattr__(self, "gate_bias", gated.gate_bias)
+        allowed = "a finite number" if gated.gate_bias is not None else f"nothing: {self.shortcut!r} has no gate"
+        finite = self.gate_bias is None or (gated.gate_bias is not None and math.isfinite(self.gate_bias))
+        self._require(finite, "gate_bias", allowed)
         self._require(self.dataset in DATASETS, "dataset", f"one of {', '.join(DATASETS)}")
         images, size = DATASETS[self.dataset].train, DATASETS[self.dataset].size
         self._require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
@@ -140,14 +175,18 @@ class RunConfig:
     @property
     def id(self) -> str:
         """The run folder's name: a readable part and a hash of every field, and of the source of a user's shortcut."""
-        values = (json.dumps(self.to_dict(), sort_keys=True) + source_digest(self.shortcut)).encode()
-        return f"{self.dataset}-{self.net_name}-{self.profile}-s{self.seed}-{hashlib.sha256(values).hexdigest()[:8]}"
+        values = self.to_dict() | dict(plugins=[plugin.digest for plugin in self.plugins])
+        values = {name: value for name, value in values.items() if name not in LATER or value != LATER[name]}
+        source = "" if self.plugins else source_digest(shortcut_class(self.shortcut))
+        digest = hashlib.sha256((json.dumps(values, sort_keys=True) + source).encode()).hexdigest()[:8]
+        return f"{self.dataset}-{self.net_name}-{self.profile}-s{self.seed}-{digest}"
 
     @property
     def net_name(self) -> str:
-        """Short name of the net, such as plain56, res56 (option A) or res56-B."""
+        """Short name of the net, such as plain56, res56 (option A), res56-B or res110-full-preactivation."""
         kind = "plain" if self.shortcut == "none" else "res"
         extras = [self.shortcut] * (self.shortcut not in ("none", "A")) + [self.block] * (self.block != "basic")
+        extras += [self.activation_order] * (self.activation_order != "original")
         return "-".join([f"{kind}{self.depth}", *extras])
 
     @property
@@ -155,9 +194,21 @@ class RunConfig:
         """Full mini-batches in one pass over the training images; the rest of a permutation is left out."""
         return (DATASETS[self.dataset].train - self.val_split) // self.batch
 
+    def make_net(self, generator: torch.Generator | None = None) -> CifarNet:
+        """The net of this config, freshly initialised: images [N, 3, image_size, image_size] -> logits.
+
+        `generator` makes the initialisation reproducible; None leaves torch's global random numbers as they are.
+        """
+        names = ("depth", "shortcut", "width", "block", "activation_order", "gate_bias", "plugins")
+        values = {name: getattr(self, name) for name in names}
+        with torch.random.fork_rng(devices=[]):
+            return cifar_net(**values, num_classes=DATASETS[self.dataset].classes, generator=generator)
+
     def to_dict(self) -> dict[str, Any]:
         """All fields, JSON-ready."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["plugins"] = [str(plugin.path) for plugin in self.plugins]
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RunConfig":

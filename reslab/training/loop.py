@@ -14,6 +14,7 @@ from safetensors.torch import save as to_safetensors
 from ..data import load_dataset
 from ..fast import kept_heap, wanted
 from ..files import write_atomically
+from ..nets.plugins import naming_lines
 from ..runs import Run, RunStore
 from ..threads import torch_threads
 from . import checkpoint
@@ -77,7 +78,8 @@ def train(
     "always" or "never": the same training, rounded differently; a run goes on as it began. `progress` is called with a
     Progress about twice a second. If a live process trains this run already, waits for it, or with `wait=False` raises
     RunBusy. SIGTERM and Ctrl-C write a checkpoint and leave the run resumable. Raises RunFailed if a loss is not
-    finite, DataError if the data cannot be had, ValueError for a device that is not there or an unknown `compile`.
+    finite, DataError if the data cannot be had, ValueError for a device that is not there or an unknown `compile`,
+    PluginError, with the line, for an error in a shortcut of your own.
     """
     report = progress or (lambda _progress: None)
     device = pick_device(device)
@@ -97,7 +99,7 @@ def train(
     if owner is None:
         return run
     stop = StopRequest()
-    with _released(owner):
+    with _released(owner), naming_lines(config.plugins):
         saved = checkpoint.load(run.path, device)
         if saved:  # it goes on as it began; before there was a choice, nothing was compiled
             compiled = saved.get("compiled", False)
@@ -139,10 +141,11 @@ def repeatable(threads: int) -> Iterator[None]:
     """What makes the same bits come out every time; put back afterwards.
 
     Sums over another number of threads round differently, so a run goes on with the number it began with. On a GPU:
-    deterministic algorithms, and float32 that is float32.
+    deterministic algorithms, and float32 that is float32. torch's random numbers, which each step seeds, are the
+    caller's again afterwards.
     """
     exact = dict(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-    with torch_threads(threads), torch.backends.cudnn.flags(**exact):
+    with torch_threads(threads), torch.backends.cudnn.flags(**exact), torch.random.fork_rng():
         yield
 
 

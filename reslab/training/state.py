@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..data.draws import seed_of
 from ..fast import Recorded, accelerate
-from ..nets.shortcuts import is_a_users
+from ..nets.registry import is_a_users
 from . import checkpoint
 from .config import RunConfig, learning_rate
 from .task import Task
@@ -127,7 +128,11 @@ class State:
 
 
 def step(state: State, task: Task, config: RunConfig) -> None:
-    """One iteration: learning rate, batch, update. Nothing in it waits for the device."""
+    """One iteration: learning rate, batch, update. Nothing in it waits for the device.
+
+    What a net draws at random, for dropout say, is a function of (seed, iteration) too.
+    """
+    torch.manual_seed(seed_of(config.seed, state.iteration))
     state.set_learning_rate(learning_rate(config, state.iteration, state.warmup_end))
     state.update(*task.batch(state.iteration))
     state.iteration += 1

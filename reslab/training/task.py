@@ -8,7 +8,6 @@ from torch import nn
 
 from ..data import Dataset
 from ..data.batches import Batches, resize, split
-from ..nets.cifar import cifar_net
 from .config import RunConfig
 
 EVALUATION_BATCH = 250  # images: larger ones leave the caches, and cost a quarter more
@@ -50,11 +49,9 @@ class Classification:
         self.held_out_labels = held_out_labels.to(device)
 
     def make_net(self) -> nn.Module:
-        c = self.config
         # Initialised on the CPU whatever the device, so that a seed means the same weights on both.
-        generator = torch.Generator().manual_seed(c.seed)
-        net = cifar_net(c.depth, c.shortcut, c.width, c.block, len(self.classes), generator)
-        return net.to(self.device, memory_format=torch.channels_last)
+        generator = torch.Generator().manual_seed(self.config.seed)
+        return self.config.make_net(generator).to(self.device, memory_format=torch.channels_last)
 
     def batch(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         return self.batches(iteration)

@@ -1,6 +1,7 @@
 """Every notebook top to bottom under plain papermill, without our command line, and what it wrote read back."""
 
 import base64
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,16 @@ def test_train(tmp_path):
     assert run.column("train_error") in drawn and run.column("test_error") in drawn
     assert f"{run.final['test_error']:.2f}" in outputs(notebook, "final")[0]["data"]["text/html"]
     assert len(nbformat.writes(notebook)) < 300_000
+
+
+def test_train_with_a_shortcut_of_ones_own(tmp_path):
+    plugin = tmp_path / "mine.py"
+    text = (NOTEBOOKS.parent / "README.md").read_text()
+    plugin.write_text(re.search(r"```python\n(from reslab.nets import.*?)```", text, re.S)[1])
+    values = ("-p", "depth", "8", "-p", "shortcut", "half", "-y", f"{{plugins: ['{plugin}']}}")
+    papermill("train.ipynb", tmp_path, *values, "-y", "{settings: {activation_order: full-preactivation}}")
+    (run,) = RunStore(tmp_path / "runs")
+    assert run.state == "done" and run.config.net_name == "res8-half-full-preactivation"
 
 
 def test_degradation(tmp_path):
