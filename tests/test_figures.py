@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from reslab.figures import error_curves, final_errors, image_grid, net_colour, net_label, summary_table
+from reslab.nets import ORDERS, SHORTCUTS
 from reslab.runs import Run, RunStore
 from reslab.training.config import RunConfig
 
@@ -206,9 +207,53 @@ def test_a_run_without_a_log_point_is_no_error(tmp_path):
     assert error_curves([new, make_run(tmp_path, seed=1)]) == error_curves([make_run(tmp_path, seed=1)])
 
 
-def test_unknown_x_is_refused():
-    with pytest.raises(ValueError, match="x='time' is not possible; allowed: iteration, epoch, seconds"):
-        error_curves([], "time")
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (dict(x="time"), "x='time' is not possible; allowed: iteration, epoch, seconds"),
+        (dict(y="square"), "y='square' is not possible; allowed: linear, log"),
+        (dict(smoothing=1.0), "smoothing=1.0 is not possible; allowed: at least 0 and below 1"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        error_curves([], **wrong)
+
+
+def test_a_logarithmic_axis_holds_all_that_is_not_zero(tmp_path):
+    runs = make_all(tmp_path, 1, level=3.0)
+    figure = error_curves(runs, y="log")
+    lowest = min(v for r in runs for name in ERRORS for v in r.column(name) if v > 0)
+    low, high = (10**end for end in figure.layout.yaxis.range)
+    assert figure.layout.yaxis.type == "log" and 0.5 * lowest < low <= lowest and high == error_top(runs)
+    heights = sorted(10 ** (np.log10(t.y[0])) for t in figure.data if t.meta["kind"] == "name")
+    assert all(low <= h <= high for h in heights)
+    gaps = np.diff(np.log(heights)) / np.log(high / low)
+    assert gaps.min() > 0.06  # names keep apart as seen on the axis
+
+
+def error_top(runs) -> float:
+    return error_curves(runs).layout.yaxis.range[1]
+
+
+def test_smoothing_is_a_moving_average_and_leaves_the_final_numbers(tmp_path):
+    run = make_run(tmp_path)
+    plain, smooth = error_curves([run]), error_curves([run], smoothing=0.6)
+    values, expected, weight, total = run.column("test_error"), [], 0.0, 0.0
+    for value in values:  # by recurrence, where the figure uses a sum
+        total, weight = 0.6 * total + value, 0.6 * weight + 1
+        expected.append(total / weight)
+    np.testing.assert_allclose(one(smooth, "test", "ResNet-20").y, expected)
+    np.testing.assert_allclose(one(smooth, "test measured", "ResNet-20").y, values)
+    assert one(smooth, "name", "ResNet-20").text == one(plain, "name", "ResNet-20").text
+    assert not traces(plain, "test measured") and "smoothed (0.6)" in smooth.layout.title.text
+
+
+def test_every_shortcut_and_order_has_a_colour_of_its_own():
+    configs = [RunConfig(depth=d, shortcut=s) for d in (20, 56, 110) for s in SHORTCUTS]
+    configs += [RunConfig(depth=d, activation_order=o) for d in (20, 56, 110) for o in list(ORDERS)[1:]]
+    colours = [net_colour(config) for config in configs]
+    assert len(set(colours)) == len(colours)
 
 
 # Live runs

@@ -6,39 +6,45 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ..runs import Run
+from .axes import SCALES, Scale, apart, smoothed
 from .nets import Net, how_many, nets_of, what
 from .published import TABLE_6, published
 from .style import FAINT, INK, TEMPLATE, faded, headline, message, mix
 
 AXES = {"iteration": "iteration", "epoch": "epoch", "seconds": "training time (seconds)"}
 TRAINING, TEST = dict(width=1.8, dash="6px,4px"), dict(width=3.2, dash="solid")
-TOPS = (2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100)  # upper ends of the error axis
 STRIP = 0.045  # width of the published values, right of the last iteration, as a share of the axis
 HALO = ", ".join(["0 0 3px white"] * 4)  # around a name that comes to lie on another curve
 MOST_NAMES = 8  # curves that are named at their end; with more, the legend has to do
 
 
-def error_curves(runs: Iterable[Run], x: str = "iteration") -> go.Figure:
-    """Training error dashed, test error bold, one colour a net, as figure 6 of He et al. 2015; `x` is one of AXES.
+def error_curves(runs: Iterable[Run], x: str = "iteration", y: str = "linear", smoothing: float = 0.0) -> go.Figure:
+    """Training error dashed, test error bold, one colour a net, as figure 6 of He et al. 2015; `x` is one of AXES, `y`
+    one of SCALES.
 
     Several seeds of a net are a mean line and a band of ± 1 standard deviation. The mean is over the finished seeds,
     or, while none is, over all of them as far as all have come; whatever that leaves out is drawn as thin lines, one a
     run, so that a live run shows from its first log point on. Paper-profile runs on CIFAR-10 have published values
-    beside them. Raises ValueError for an unknown `x`.
+    beside them. `smoothing`, at least 0 and below 1, is the weight of the past in a moving average over log points,
+    drawn over what was measured; names and final numbers stay what was measured. Raises ValueError for an unknown `x`
+    or `y` and a smoothing that is not possible.
     """
-    if x not in AXES:
-        raise ValueError(f"x={x!r} is not possible; allowed: {', '.join(AXES)}")
+    for name, value, allowed in (("x", x, AXES), ("y", y, SCALES)):
+        if value not in allowed:
+            raise ValueError(f"{name}={value!r} is not possible; allowed: {', '.join(allowed)}")
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"smoothing={smoothing!r} is not possible; allowed: at least 0 and below 1")
     nets = nets_of(runs)
     if not nets:
         return message("No log point yet: the curves appear as soon as a run has written its first.")
-    end, top = max(_end(net, x) for net in nets), _top(nets)
-    figure = go.Figure(layout=_layout(nets, x, end, top))
+    end, scale = max(_end(net, x) for net in nets), Scale.of(nets, y)
+    figure = go.Figure(layout=_layout(nets, x, end, scale, smoothing))
     for net in nets:
-        figure.add_traces(_bands(net, x))
+        figure.add_traces(_bands(net, x, smoothing))
     for net in nets:
-        figure.add_traces([*_parts(net, x), *_lines(net, x), *_published(net, end, x)])
+        figure.add_traces([*_parts(net, x, smoothing), *_lines(net, x, smoothing), *_published(net, end, x)])
     if len(nets) <= MOST_NAMES:
-        figure.add_traces(_names(nets, x, end, top))
+        figure.add_traces(_names(nets, x, end, scale))
     figure.add_traces(_key(nets))
     if x != "seconds":
         for drop in sorted({_at(net, drop, x) for net in nets for drop in net.config.lr_drops}):
@@ -59,20 +65,7 @@ def _end(net: Net, x: str) -> float:
     return _at(net, net.config.iterations, x)
 
 
-def _top(nets: list[Net]) -> float:
-    """The error axis' upper end: some room above the last quarter of the curves, where the answer is.
-
-    The paper's runs get the 20 % at which its figure 6 is cut. Medians, so that a spike does not squeeze the rest.
-    """
-    late = []
-    for net in nets:
-        for seed in net.seeds:
-            quarter = slice(-max(1, len(seed.iterations) // 4), None)
-            late += [np.median(seed.columns[name][quarter]) for name in ("train_error", "test_error")]
-    return next((top for top in TOPS if top >= 1.5 * max(late)), 100)
-
-
-def _layout(nets: list[Net], x: str, end: float, top: float) -> dict:
+def _layout(nets: list[Net], x: str, end: float, scale: Scale, smoothing: float) -> dict:
     counts = [len(net.counted) for net in nets]
     several = "where n > 1" if min(counts) == 1 else ""
     rest = how_many(counts) + (f", band: ± 1 std {several}".rstrip() if max(counts) > 1 else "")
@@ -80,6 +73,7 @@ def _layout(nets: list[Net], x: str, end: float, top: float) -> dict:
     rest += f" · {running} of {total} runs not finished" if running else ""
     strip = x != "seconds" and any(published(net.config) for net in nets)
     rest += " · bars at the right: published" if strip else ""
+    rest += f" · smoothed ({smoothing:g})" if smoothing else ""
     names = max(len(_name(net)) for net in nets) if len(nets) <= MOST_NAMES else 0
     digits = {"iteration": ",d", "epoch": ".1f", "seconds": ",.0f"}[x]
     return dict(
@@ -94,11 +88,11 @@ def _layout(nets: list[Net], x: str, end: float, top: float) -> dict:
             showgrid=False,
             unifiedhovertitle=dict(text=f"<b>{x} %{{x:{digits}}}</b>"),
         ),
-        yaxis=dict(title="error (%)", range=[0, top]),
+        yaxis=dict(title="error (%)", **scale.axis),
         hovermode="closest" if x == "seconds" else "x unified",
         legend=dict(orientation="h", x=0, xanchor="left", y=1.02, yanchor="bottom"),
         margin=dict(r=30 + 9 * names),
-        uirevision=x,  # a zoom survives the next log point
+        uirevision=f"{x} {scale.kind}",  # a zoom survives the next log point
     )
 
 
@@ -109,31 +103,35 @@ def _line(net: Net, kind: str, x: np.ndarray, y: np.ndarray, **settings) -> go.S
     return go.Scatter(x=x, y=y, meta=dict(net=net.label, kind=kind), **settings)
 
 
-def _bands(net: Net, x: str) -> list[go.Scatter]:
+def _bands(net: Net, x: str, smoothing: float) -> list[go.Scatter]:
     """mean ± std over seeds, as a filled outline that does not answer to the mouse."""
     bands = []
     for kind, opacity in (("train", 0.13), ("test", 0.24)):
         std = net.std(f"{kind}_error")
         if std is not None:
-            across, mean = net.mean(x), net.mean(f"{kind}_error")
+            across, mean = net.mean(x), smoothed(net.mean(f"{kind}_error"), smoothing)
+            std = smoothed(std, smoothing)
             outline = dict(fill="toself", fillcolor=faded(net.colour, opacity), mode="lines", line_width=0)
             around = np.concatenate([across, across[::-1]]), np.concatenate([mean + std, (mean - std)[::-1]])
             bands.append(_line(net, f"{kind} band", *around, **outline, hoverinfo="skip"))
     return bands
 
 
-def _lines(net: Net, x: str) -> list[go.Scatter]:
-    """The mean over seeds. The test error carries the net's entry in the legend."""
+def _lines(net: Net, x: str, smoothing: float) -> list[go.Scatter]:
+    """The mean over seeds, under it what was measured if it is smoothed. The test error has the legend's entry."""
     n, lines = len(net.counted), []
     for kind, name, style in (("train", "training", TRAINING), ("test", net.held_out, TEST)):
-        std = net.std(f"{kind}_error")
+        std, mean = net.std(f"{kind}_error"), net.mean(f"{kind}_error")
+        if smoothing:
+            pale = dict(color=faded(net.colour, 0.3), dash=style["dash"], width=1)
+            lines.append(_line(net, f"{kind} measured", net.mean(x), mean, line=pale, hoverinfo="skip"))
         text = "%{y:.2f} %" if std is None else f"%{{y:.2f}} ± %{{customdata:.2f}} % (n = {n})"
         lines.append(
             _line(
                 net,
                 kind,
                 net.mean(x),
-                net.mean(f"{kind}_error"),
+                smoothed(mean, smoothing),
                 customdata=std,
                 hovertemplate=f"{text}<extra>{net.label}, {name}</extra>",
                 line=dict(color=net.colour, **style),
@@ -144,7 +142,7 @@ def _lines(net: Net, x: str) -> list[go.Scatter]:
     return lines
 
 
-def _parts(net: Net, x: str) -> list[go.Scatter]:
+def _parts(net: Net, x: str, smoothing: float) -> list[go.Scatter]:
     """Thin lines, one a run, for what is in no mean."""
     lines = []
     for part in net.parts:
@@ -154,7 +152,7 @@ def _parts(net: Net, x: str) -> list[go.Scatter]:
                     net,
                     f"{kind} seed",
                     part.columns[x],
-                    part.columns[f"{kind}_error"],
+                    smoothed(part.columns[f"{kind}_error"], smoothing),
                     hovertemplate=f"%{{y:.2f}} %<extra>{net.label}, {name}, seed {part.seed}</extra>",
                     line=dict(color=net.colour, dash=style["dash"], width=style["width"] / 2),
                 )
@@ -195,7 +193,7 @@ def _name(net: Net) -> str:
     return net.label + ("" if net.parts else f"  {net.mean('test_error')[-1]:.2f}")
 
 
-def _names(nets: list[Net], x: str, end: float, top: float) -> list[go.Scatter]:
+def _names(nets: list[Net], x: str, end: float, scale: Scale) -> list[go.Scatter]:
     """The name at each curve's end, in its colour: nobody in a room of forty matches lines with a legend."""
     strip = x != "seconds" and any(published(net.config) for net in nets)
     ends = []
@@ -203,7 +201,7 @@ def _names(nets: list[Net], x: str, end: float, top: float) -> list[go.Scatter]:
         last = max(net.counted, key=lambda seed: len(seed.iterations)).columns
         whole = len(last["iteration"]) == len(net.common)
         ends.append([net.mean(name)[-1] if whole else last[name][-1] for name in (x, "test_error")])
-    heights = _apart([y for _, y in ends], gap=0.065 * top, top=top)
+    heights = [scale.value(share) for share in apart([scale.share(y) for _, y in ends], gap=0.065, top=1.0)]
     traces = []
     for net, (across, _), height in zip(nets, ends, heights, strict=True):
         at = end * (1 + STRIP) if strip and across >= 0.99 * end else across
@@ -211,20 +209,6 @@ def _names(nets: list[Net], x: str, end: float, top: float) -> list[go.Scatter]:
         font = dict(color=mix(net.colour, "#000000", 0.2), size=16, weight=600, shadow=HALO)
         traces.append(_line(net, "name", [at], [height], **look, textfont=font, hoverinfo="skip"))
     return traces
-
-
-def _apart(heights: list[float], gap: float, top: float) -> list[float]:
-    """The heights moved as little as it takes to be `gap` apart and within 0 and `top`, in their order."""
-    order = np.argsort(heights, kind="stable")
-    places = np.array(heights, dtype=float)[order]
-    for _ in range(200):
-        for i in range(len(places) - 1):
-            push = max(0.0, gap - (places[i + 1] - places[i])) / 2
-            places[i], places[i + 1] = places[i] - push, places[i + 1] + push
-        places = places.clip(gap / 3, top)
-    result = np.empty_like(places)
-    result[order] = places
-    return result.tolist()
 
 
 def _key(nets: list[Net]) -> list[go.Scatter]:
