@@ -1,6 +1,7 @@
 """Layer tables against torchvision's published counts and sums done by hand."""
 
 import pytest
+import torch
 import torchvision
 
 from reslab import cifar_net
@@ -35,13 +36,16 @@ def test_a_net_of_another_library(name, layers, parameters, multiply_adds):
 
 def test_rows_name_shapes_in_running_order_and_leave_the_net_alone():
     net = cifar_net(8, "B")
-    training, device = net.training, next(net.parameters()).device
+    net.stage2.eval()
+    before = [(m.training, len(m._forward_hooks)) for m in net.modules()]
+    state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     rows = {layer.name: layer for layer in anatomy(net)}
     assert rows["stem.conv"].output_shape == (16, 32, 32)
     assert rows["stage3.block1.conv1"].output_shape == (64, 8, 8)
     assert rows["stage3.block1.shortcut.conv"].parameters == 32 * 64
     assert [rows[f"stage{s}.block1.conv2"].weighted_layers for s in (1, 2, 3)] == [3, 5, 7]
-    assert (net.training, next(net.parameters()).device) == (training, device)
+    assert [(m.training, len(m._forward_hooks)) for m in net.modules()] == before
+    assert all(torch.equal(tensor, state[name]) for name, tensor in net.state_dict().items())
 
 
 def test_table_shows_totals():

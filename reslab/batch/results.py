@@ -1,6 +1,7 @@
 """A study's numbers in two small files that can be committed: what experiments/results/ holds."""
 
 import csv
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,13 +18,19 @@ def export(runs: Iterable[Run], stem: Path) -> tuple[Path, Path]:
     runs = sorted(runs, key=lambda run: run.id)
     table, facts = Path(f"{stem}.csv"), Path(f"{stem}.json")
     table.parent.mkdir(parents=True, exist_ok=True)
-    with open(table, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["run", *COLUMNS])
-        for run in runs:
-            writer.writerows([run.id, *row.values()] for row in run.metrics)
+    table.write_text(as_csv(runs))
     write_json(
         facts,
         {run.id: dict(config=run.config.to_dict(), provenance=run.provenance, final=run.final) for run in runs},
     )
     return table, facts
+
+
+def as_csv(runs: Iterable[Run]) -> str:
+    """Every log point of every run: the columns of metrics.csv, and the run's id before them."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", *COLUMNS])
+    for run in runs:
+        writer.writerows([run.id, *row.values()] for row in run.metrics)
+    return text.getvalue()

@@ -128,7 +128,7 @@ def _rank(config: RunConfig) -> tuple:
     return c.shortcut != "none", c.depth, c.shortcut, c.block, c.activation_order, c.id
 
 
-def _overrides(config: RunConfig) -> dict[str, Any]:
+def overrides(config: RunConfig) -> dict[str, Any]:
     """The fields that do not have their profile's value, without those that name the net."""
     names = ("depth", "shortcut", "block", "activation_order", "profile", "plugins")
     identity = {name: getattr(config, name) for name in names}
@@ -148,7 +148,7 @@ def _labels(configs: list[RunConfig]) -> list[str]:
         extras = [DATASET_NAMES.get(config.dataset, config.dataset)] * (len({c.dataset for c in configs}) > 1) + [
             config.profile
         ] * (len({c.profile for c in configs}) > 1)
-        mine, theirs = _overrides(config), [_overrides(other) for other in namesakes]
+        mine, theirs = overrides(config), [overrides(other) for other in namesakes]
         extras += [
             f"{name} {value:,}" if isinstance(value, int | float) else f"{name} {value}"
             for name, value in mine.items()

@@ -1,6 +1,5 @@
 """The layer table of any net: what each layer puts out, weighs and costs, and how its depth is counted."""
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -71,13 +70,15 @@ def anatomy(net: nn.Module, input_shape: tuple[int, int, int] = (3, 32, 32)) -> 
     """The layer table of `net` for one input of `input_shape` [C, H, W]; any net whose layers are modules, ours or
     another library's.
 
-    Runs a copy on one black image, so the net is left as it was. Convolutions inside a `Shortcut`, or in torchvision's
-    `downsample`, are listed but add nothing to the depth, which counts the main path (He et al. 2015, section 3.3).
+    Runs it on one black image in evaluation, and leaves it as it was. Convolutions inside a `Shortcut`, or in
+    torchvision's `downsample`, are listed but add nothing to the depth, which counts the main path (He et al. 2015,
+    section 3.3).
     """
-    # On the CPU: the meta device would save the arithmetic, milliseconds, and spend seconds on importing a compiler.
-    twin = copy.deepcopy(net).cpu().eval()
-    shortcuts = {m for s in twin.modules() if isinstance(s, Shortcut) for m in s.modules()}
+    # Not on the meta device: it would save the arithmetic, milliseconds, and spend seconds on importing a compiler.
+    shortcuts = {m for s in net.modules() if isinstance(s, Shortcut) for m in s.modules()}
+    trained = [module for module in net.modules() if module.training]
     layers: list[Layer] = []
+    hooks = []
 
     def record(name: str, module: nn.Module):
         side_path = module in shortcuts or "downsample" in name.split(".")
@@ -92,9 +93,17 @@ def anatomy(net: nn.Module, input_shape: tuple[int, int, int] = (3, 32, 32)) -> 
 
         return hook
 
-    for name, module in twin.named_modules():
+    for name, module in net.named_modules():
         if not any(module.children()) or isinstance(module, Shortcut):
-            module.register_forward_hook(record(name, module))
-    with torch.no_grad(), torch_threads(1):  # threads would wait for each other at every one of many small layers
-        twin(torch.zeros(1, *input_shape))
+            hooks.append(module.register_forward_hook(record(name, module)))
+    image = torch.zeros(1, *input_shape, device=next((p.device for p in net.parameters()), None))
+    try:
+        net.eval()
+        with torch.no_grad(), torch_threads(1):  # threads would wait for each other at every one of many small layers
+            net(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module in trained:
+            module.training = True
     return Anatomy(layers)

@@ -24,10 +24,11 @@ class Shortcut(nn.Module):
     """Merges a block's input x [N, in_channels, H, W] and F(x) [N, out_channels, H/stride, W/stride] into one of the
     shape of F(x).
 
-    A subclass defines `merge`, and `build` if it has layers of its own. `formula` is LaTeX, `sentence` says what it
-    does and why anyone would, `source` where it comes from: the explorer shows all three.
+    A subclass defines `merge`, and `build` if it has layers of its own. `title` is a few words for menus, `formula` is
+    LaTeX, `sentence` says what it does and why anyone would, `source` where it comes from: the explorer shows all four.
     """
 
+    title = ""
     formula = ""
     sentence = ""
     source = ""

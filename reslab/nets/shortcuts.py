@@ -21,6 +21,7 @@ from .registry import Shortcut, register
 
 @register("none")
 class Plain(Shortcut):
+    title = "the plain net"
     formula = r"y = \mathcal{F}(x)"
     sentence = "The plain net: no shortcut, so every block has to rebuild whatever it wants to keep."
     source = "He et al. 2015, section 3.3"
@@ -31,6 +32,7 @@ class Plain(Shortcut):
 
 @register("A")
 class IdentityPadded(Shortcut):
+    title = "identity, zero-padded"
     formula = r"y = \mathcal{F}(x) + x"
     sentence = "Identity, zero-padded where the number of channels grows: an addition without a single weight."
     source = "He et al. 2015, section 3.3, option A"
@@ -57,6 +59,7 @@ class Projection(Shortcut):
 
 @register("B")
 class ProjectionWhereNeeded(Projection):
+    title = "projection where needed"
     formula = r"y = \mathcal{F}(x) + W_s x \;\text{ or }\; \mathcal{F}(x) + x"
     sentence = "A learned 1×1 projection where the shape changes, identity everywhere else."
     source = "He et al. 2015, section 3.3, option B"
@@ -68,6 +71,7 @@ class ProjectionWhereNeeded(Projection):
 
 @register("C")
 class ProjectionEverywhere(Projection):
+    title = "projection everywhere"
     formula = r"y = \mathcal{F}(x) + W_s x"
     sentence = "A learned 1×1 projection in every block: more weights, and no identity is left."
     source = "He et al. 2015, section 4.1, option C"
@@ -79,6 +83,7 @@ class ProjectionEverywhere(Projection):
 
 @register("scaled")
 class Scaled(Shortcut):
+    title = "0.5 x"
     formula = r"y = \mathcal{F}(x) + 0.5\,x"
     sentence = "The shortcut halved: through L blocks the signal shrinks like 0.5 to the power of L."
     source = "He et al. 2016, section 3.1 and table 1, constant scaling 0.5 / 1"
@@ -89,6 +94,7 @@ class Scaled(Shortcut):
 
 @register("scaled-both")
 class ScaledBoth(Shortcut):
+    title = "0.5 x and 0.5 F(x)"
     formula = r"y = 0.5\,\mathcal{F}(x) + 0.5\,x"
     sentence = "Both branches halved: the mean of input and residual. It trains, and ends far behind the identity."
     source = "He et al. 2016, section 3.1 and table 1, constant scaling 0.5 / 0.5"
@@ -116,6 +122,7 @@ class Gated(Shortcut):
 
 @register("exclusive-gating")
 class ExclusiveGating(Gated):
+    title = "g and 1 − g"
     formula = r"y = g(x)\,\mathcal{F}(x) + (1 - g(x))\,x"
     sentence = "A learned gate deals out 100 %: what it gives the residual it takes from the shortcut (Highway nets)."
     source = "He et al. 2016, section 3.1 and table 1; Srivastava et al. 2015, 1505.00387"
@@ -127,6 +134,7 @@ class ExclusiveGating(Gated):
 
 @register("shortcut-gating")
 class ShortcutGating(Gated):
+    title = "1 − g"
     formula = r"y = \mathcal{F}(x) + (1 - g(x))\,x"
     sentence = "A learned gate on the shortcut alone: it could learn to be the identity, and the start decides."
     source = "He et al. 2016, section 3.1 and table 1, shortcut-only gating"
@@ -137,6 +145,7 @@ class ShortcutGating(Gated):
 
 @register("conv1x1")
 class Convolution(Shortcut):
+    title = "1×1 convolution"
     formula = r"y = \mathcal{F}(x) + W x"
     sentence = "A bare 1×1 convolution in every block, without option C's batch norm: richer, and harder to train."
     source = "He et al. 2016, section 3.1, figure 2e and table 1"
@@ -150,6 +159,7 @@ class Convolution(Shortcut):
 
 @register("dropout")
 class DropoutShortcut(Shortcut):
+    title = "half of x"
     formula = r"y = \mathcal{F}(x) + \mathrm{dropout}_{0.5}(x)"
     sentence = "Half of the shortcut's values dropped at random while training: a scaling by 0.5 in the mean."
     source = "He et al. 2016, section 3.1, figure 2f and table 1"
@@ -163,6 +173,7 @@ class DropoutShortcut(Shortcut):
 
 @register("rezero")
 class ReZero(Shortcut):
+    title = "α F(x), α from 0"
     formula = r"y = \alpha\,\mathcal{F}(x) + x,\quad \alpha = 0 \text{ at the start}"
     sentence = "One learned number a block, starting at 0: the net begins as the identity and lets its blocks in."
     source = "Bachlechner et al. 2020, 2003.04887"
@@ -183,6 +194,7 @@ class StochasticDepthShortcut(Shortcut):
     """
 
     LAST_DROP = 0.5
+    title = "F(x) skipped at random"
     formula = r"y = b\,\mathcal{F}(x) + x,\quad b = 0 \text{ or } 1 \text{ at random}"
     sentence = "Whole residual branches are skipped at random while training: short nets to train, a deep one to use."
     source = "Huang et al. 2016, 1603.09382"
@@ -198,6 +210,7 @@ class StochasticDepthShortcut(Shortcut):
 class Concatenation(Shortcut):
     """The 1x1 convolution brings the channels back to those of F(x): otherwise they would double in every block."""
 
+    title = "[F(x), x]"
     formula = r"y = W\,[\mathcal{F}(x),\, x]"
     sentence = "Concatenation instead of addition, and a 1×1 convolution that mixes: addition is one W among many."
     source = "Huang et al. 2017 (DenseNet), 1608.06993, without its growth"

@@ -1,0 +1,59 @@
+"""One config as others can use it: Python, a command line, an experiment file."""
+
+import json
+import shlex
+from typing import Any
+
+import yaml
+
+from ..nets.registry import shortcut_class
+from ..training.config import RunConfig
+
+ALWAYS = ("depth", "shortcut", "profile", "seed")
+
+
+def settings(config: RunConfig) -> dict[str, Any]:
+    """The fewest fields that give this config again, JSON-ready: those of ALWAYS, and what is not their profile's."""
+    values = config.to_dict()
+    usual = RunConfig(profile=config.profile, iterations=config.iterations).to_dict()
+    usual |= dict(iterations=RunConfig(profile=config.profile).iterations)
+    usual |= dict(gate_bias=shortcut_class(config.shortcut, config.plugins).gate_bias)
+    return {name: value for name, value in values.items() if name in ALWAYS or value != usual[name]}
+
+
+def as_python(config: RunConfig) -> str:
+    """Lines that train this config and draw its curves."""
+    given = ",\n    ".join(f"{name}={json.dumps(value)}" for name, value in settings(config).items())
+    return (
+        f"import reslab\n\nconfig = reslab.RunConfig(\n    {given},\n)\nrun = reslab.train(config)\n"
+        "reslab.figures.error_curves([run])\n"
+    )
+
+
+def as_command(config: RunConfig) -> str:
+    """The command line that trains this config."""
+    words = ["reslab", "train"]
+    for name, value in settings(config).items():
+        option = f"--{name.replace('_', '-')}"
+        if name == "plugins":
+            words += [word for path in value for word in (option, path)]
+        else:
+            words += [option, ",".join(map(str, value)) if isinstance(value, list) else str(value)]
+    return shlex.join(words)
+
+
+def as_experiment(config: RunConfig, seeds: int = 3) -> str:
+    """An experiment file, YAML, that holds this config against its plain twin and the identity, with error bars."""
+    values = {name: value for name, value in settings(config).items() if name not in ("profile", "seed")}
+    if "gate_bias" not in values:  # the other shortcuts have no gate
+        values["shortcut"] = list(dict.fromkeys(["none", "A", config.shortcut]))
+    study = dict(
+        title=f"The shortcut {config.shortcut} at depth {config.depth}",
+        question="What does this shortcut do to training, against no shortcut and the identity?",
+        notebook="train.ipynb",
+        report="02_shortcut_explorer.ipynb",
+        profile=config.profile,
+        seeds=seeds,
+        grid=values,
+    )
+    return yaml.safe_dump(study, sort_keys=False, default_flow_style=None, width=120)
