@@ -9,11 +9,13 @@ BASELINE ?= $(wildcard ../shared/bench/baseline.py)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce lab test bench clean
+.PHONY: help reproduce lab app test bench clean
 
 # Whatever folder a notebook runs in, it finds the same runs and data.
-reproduce lab: export RESLAB_STORE ?= $(CURDIR)/runs
-reproduce lab: export RESLAB_DATA ?= $(CURDIR)/data
+reproduce lab app: export RESLAB_STORE ?= $(CURDIR)/runs
+reproduce lab app: export RESLAB_DATA ?= $(CURDIR)/data
+# Not empty: a projector or a public room, where nobody can start training or write a file.
+app: export RESLAB_READ_ONLY = $(READ_ONLY)
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1	/'
@@ -23,6 +25,9 @@ reproduce: .venv/installed  ## the degradation experiment: PROFILE=demo, short o
 
 lab: .venv/installed  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+app: .venv/installed-app  ## the shortcut explorer for a class, no code in sight: READ_ONLY=1 to watch only; ARGS="--port 8866"
+	@JUPYTER_PATH=$(CURDIR)/reslab/widgets $(BIN)/voila notebooks/02_shortcut_explorer.ipynb --template reslab $(ARGS)
 
 test: .venv/installed-test  ## every test; ARGS="-k curves" for some
 	@$(BIN)/python -m pytest $(ARGS)
@@ -40,6 +45,10 @@ clean:  ## removes .venv; runs, reports and data stay
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
+.venv/installed-app: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[app]'
+	@touch $@
+
 .venv/installed-test: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --editable '.[app,test]'
 	@touch $@

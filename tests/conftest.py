@@ -35,3 +35,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         del os.environ["RESLAB_CACHE"]
     else:
         os.environ["RESLAB_CACHE"] = before
+
+
+@pytest.fixture(autouse=True)
+def no_callback_failed(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What a widget's callback raises is shown in its panel and logged: here it fails the test, which clears the log if
+    that is what it is about.
+    """
+    yield
+    failed = [record.getMessage() for record in caplog.get_records("call") if record.name == "reslab.widgets"]
+    assert not failed, failed

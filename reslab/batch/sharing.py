@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -32,14 +33,18 @@ def as_python(config: RunConfig) -> str:
 
 def as_command(config: RunConfig) -> str:
     """The command line that trains this config."""
-    words = ["reslab", "train"]
-    for name, value in settings(config).items():
-        option = f"--{name.replace('_', '-')}"
-        if name == "plugins":
-            words += [word for path in value for word in (option, path)]
-        else:
-            words += [option, ",".join(map(str, value)) if isinstance(value, list) else str(value)]
-    return shlex.join(words)
+    return shlex.join(["reslab", "train", *(word for o in options(settings(config)) for word in o.split("=", 1))])
+
+
+def options(values: Mapping[str, Any]) -> list[str]:
+    """Options of `reslab train` for these fields, such as --lr-drops=240,340; those that are None are left out."""
+    words = []
+    for name, value in values.items():
+        if isinstance(value, list) and name != "plugins":
+            value = ",".join(map(str, value))
+        several = value if isinstance(value, list) else [value]
+        words += [f"--{name.replace('_', '-')}={item}" for item in several if item is not None]
+    return words
 
 
 def as_experiment(config: RunConfig, seeds: int = 3) -> str:

@@ -1,0 +1,6 @@
+"""Controls for notebooks and Voila: ipywidgets wired to run folders and figures, with no logic of their own."""
+
+from .explorer import Explorer, explorer
+from .watching import Watch, watch
+
+__all__ = ["Explorer", "Watch", "explorer", "watch"]

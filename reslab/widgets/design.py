@@ -1,0 +1,221 @@
+"""Panel 1: a net put together by its controls, and drawn at once from the module that they make."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as ipw
+from latex2mathml.converter import convert as mathml
+
+from ..data import DATASETS
+from ..figures.drawing import block_drawing
+from ..figures.strip import net_strip
+from ..figures.style import net_colour, net_label
+from ..nets import ORDERS, anatomy
+from ..nets.blocks import BLOCKS
+from ..nets.cifar import check_depth
+from ..nets.plugins import Plugin, load_plugin, naming_lines
+from ..nets.registry import shortcut_class, shortcuts
+from ..training.config import PROFILES, RunConfig
+from .panel import Panel, html
+
+DEEPEST = 110  # of the slider; a config may be deeper
+WIDTHS = (4, 8, 16, 32, 64)
+CONTROLS = ("shortcut", "gate_bias", "depth", "block", "activation_order", "width", "profile", "dataset", "seed")
+NAMES = dict(activation_order="order", dataset="data set", gate_bias="gate bias")
+
+
+class Design(Panel):
+    """Controls for depth, shortcut, block, activation order, width, profile, data set and seed; `config` is the choice.
+
+    Fields without a control keep the values of the config that the panel began with while the profile is the same.
+    Each control is `controls[field]`, so `design.controls["depth"].value = 56` is what moving it does.
+    """
+
+    name = "design"
+
+    def __init__(self, config: RunConfig, plugins: Iterable[str | Path] = (), live: bool | None = None):
+        super().__init__(live)
+        self.plugins = list(plugins)
+        self.config = config
+        self.changed: list[Callable[[], None]] = []  # called when `config` has become another one
+        if self.live:
+            self._view = ipw.HTML(view(config))
+            self._view.add_class("reslab-view")
+            self.controls = {name: self._control(name) for name in CONTROLS}
+            self._watching = True
+            for name, control in self.controls.items():
+                control.observe(self.guarded(self._moved(name)), "value")
+            side = ipw.VBox(list(self.controls.values()))
+            side.add_class("reslab-controls")
+            body = ipw.HBox([side, self._view])
+            body.add_class("reslab-body")
+            self.widget = self.wrapped(body)
+
+    def still(self):
+        return [html(view(self.config))]
+
+    def add_plugin(self, path: str | Path) -> None:
+        """Makes the shortcuts of a file of your own choosable, and chooses the first of them.
+
+        Raises PluginError, with the line, for a file that does not work.
+        """
+        plugin = load_plugin(path)
+        if str(path) not in map(str, self.plugins):
+            self.plugins.append(path)
+        name = next(iter(plugin.shortcuts))
+        if not self.live:
+            self._set(shortcut=name)
+            return
+        self._watching = False
+        self.controls["shortcut"].options = _shortcut_options(self._loaded())
+        self._watching = True
+        if self.controls["shortcut"].value == name:  # the file has changed since
+            self._moved("shortcut")()
+        self.controls["shortcut"].value = name
+
+    def _loaded(self) -> list[Plugin]:
+        return [load_plugin(path) for path in self.plugins]
+
+    def _control(self, name: str) -> ipw.Widget:
+        value, style = getattr(self.config, name), dict(description_width="76px")
+        common = dict(description=NAMES.get(name, name), style=style, layout=dict(width="auto"))
+        if name == "depth":
+            options = _depths(self.config.block, value)
+            return ipw.SelectionSlider(options=options, value=value, **common)
+        if name == "width":
+            return ipw.SelectionSlider(options=sorted({*WIDTHS, value}), value=value, **common)
+        if name == "seed":
+            return ipw.BoundedIntText(value=value, min=0, max=10**6, **common)
+        if name == "gate_bias":
+            slider = ipw.FloatSlider(value=-6 if value is None else value, min=-8, max=2, step=0.5, **common)
+            slider.layout.display = "none" if value is None else ""
+            return slider
+        options: Any = dict(block=BLOCKS, activation_order=ORDERS, profile=PROFILES, dataset=DATASETS).get(name)
+        options = _shortcut_options(self._loaded()) if name == "shortcut" else list(options)
+        return ipw.Dropdown(options=options, value=value, **common)
+
+    def _moved(self, name: str) -> Callable[..., None]:
+        def moved(_change: object = None) -> None:
+            if not self._watching:
+                return
+            values = {name: self.controls[name].value}
+            if name == "block":  # keeps the number of blocks, and so changes the depth
+                n = check_depth(self.config.depth, self.config.block)
+                values["depth"] = 3 * len(BLOCKS[values["block"]].kernels) * n + 2
+            self._set(**values)
+
+        moved.__name__ = "design"
+        return moved
+
+    def _set(self, **values: Any) -> None:
+        """Takes over new values, with all that follows from them, and shows the result; or, if that cannot be drawn,
+        stays with the old ones.
+        """
+        try:
+            config = changed(self.config, self._loaded(), values)
+            drawn = view(config)
+            self.config = config
+        finally:
+            if self.live:
+                self._follow()
+        if self.live:
+            self._view.value = drawn
+            self.tell("design", None)
+        for tell in self.changed:
+            tell()
+
+    def _follow(self) -> None:
+        """Sets the controls to what the config says, where a change of one has moved another."""
+        self._watching = False
+        depth = self.controls["depth"]
+        if (options := _depths(self.config.block, self.config.depth)) != depth.options:
+            depth.options = options
+        for name, control in self.controls.items():
+            value = getattr(self.config, name)
+            if name == "gate_bias":
+                control.layout.display = "none" if value is None else ""
+            if value is not None and control.value != value:
+                if name == "width" and value not in control.options:
+                    control.options = sorted({*control.options, value})
+                control.value = value
+        self._watching = True
+
+
+def changed(config: RunConfig, plugins: list[Plugin], values: dict[str, Any]) -> RunConfig:
+    """`config` with other values, and what depends on them left to follow: the rest of a new profile, a gate's bias."""
+    keep = ("depth", "shortcut", "block", "activation_order", "seed", "gate_bias") if "profile" in values else None
+    old = {field.name: getattr(config, field.name) for field in fields(config) if not keep or field.name in keep}
+    new = old | values | dict(plugins=plugins)
+    if "shortcut" in values:
+        new["gate_bias"] = None
+    if "dataset" in values and values["dataset"] != config.dataset:
+        new["val_split"] = 0
+    return RunConfig(**new)
+
+
+def _depths(block: str, depth: int) -> tuple[int, ...]:
+    step = 3 * len(BLOCKS[block].kernels)
+    return tuple(sorted({*range(step + 2, DEEPEST + 1, step), depth}))
+
+
+def _shortcut_options(plugins: list[Plugin]) -> list[tuple[str, str]]:
+    known = shortcuts(plugins)
+    return [(f"{name}: {cls.title}" if cls.title else name, name) for name, cls in known.items()]
+
+
+@lru_cache(maxsize=64)
+def view(config: RunConfig) -> str:
+    """The net as HTML: formula, drawings of its blocks, strip of stages, and its numbers beside its plain twin's.
+
+    Raises PluginError, with the line, where a shortcut of one's own cannot be built or run.
+    """
+    with naming_lines(config.plugins):
+        net, colour = config.make_net(), net_colour(config)
+        layers = anatomy(net, (3, config.image_size, config.image_size))
+        blocks = [(name, block) for name, block in net.named_modules() if isinstance(block, BLOCKS[config.block])]
+        shapes = {block.shortcut.changes_shape: (name, block) for name, block in reversed(blocks)}
+        drawings = [
+            block_drawing(block, colour, f"{name}: the shape {'changes' if changes else 'stays'}")
+            for changes, (name, block) in sorted(shapes.items())
+        ]
+        strip = net_strip(net, layers, colour)
+    dot = f'<span class="reslab-dot" style="background:{colour}"></span>'
+    headline = f'<div class="reslab-headline">{dot}<h3>{escape(net_label(config))}</h3></div>'
+    return (
+        f'<div class="reslab-top"><div>{headline}{_words(config)}</div>{_numbers(config, layers)}</div>'
+        f'<div class="reslab-blocks">{"".join(map(str, drawings))}</div>'
+        f'<div class="reslab-strip">{strip}</div>'
+    )
+
+
+def _words(config: RunConfig) -> str:
+    """Formula, sentence and source of the shortcut and, if it is not the original, of the order."""
+    told = [shortcut_class(config.shortcut, config.plugins)]
+    told += [ORDERS[config.activation_order]] * (config.activation_order != "original")
+    rows = ""
+    for it in told:
+        formula = mathml(it.formula) if it.formula else ""
+        source = f" <cite>{escape(it.source)}</cite>" if it.source else ""
+        rows += f'<p class="reslab-formula">{formula}</p><p>{escape(it.sentence)}{source}</p>'
+    return f'<div class="reslab-words">{rows}</div>'
+
+
+def _numbers(config: RunConfig, layers: Any) -> str:
+    """What the net weighs and costs. The plain twin is the same net without the layers of its shortcuts."""
+    plain = [layer for layer in layers if ".shortcut" not in layer.name]
+    rows = ""
+    for name, mine, theirs in (
+        ("parameters", layers.parameters, sum(layer.parameters for layer in plain)),
+        ("multiply-adds", layers.multiply_adds, sum(layer.multiply_adds for layer in plain)),
+        ("weighted layers", layers.weighted_layers, max(layer.weighted_layers for layer in plain)),
+    ):
+        more = f"+{100 * (mine / theirs - 1):.1f} %" if mine != theirs else "the same"
+        rows += f"<tr><th>{name}</th><td>{mine:,}</td><td>{theirs:,}</td><td>{more}</td></tr>"
+    facts = f"{config.image_size}×{config.image_size} images, width {config.width}, {config.iterations:,} iterations"
+    head = "<tr><th></th><th>this net</th><th>plain twin</th><th></th></tr>"
+    table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+    return f'<div class="reslab-numbers reslab-figures">{table}<p>{facts} of batch {config.batch}</p></div>'

@@ -1,0 +1,40 @@
+"""Something done again and again while a kernel lives, without keeping it from its cells."""
+
+import threading
+from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+from IPython import get_ipython
+
+_tickers: "WeakValueDictionary[str, Ticker]" = WeakValueDictionary()
+
+
+class Ticker(threading.Thread):
+    """Calls `tick` every `seconds` until `stop`. A thread, since a kernel's own loop stands still while a cell runs.
+
+    The ticker of a cell that is run again ends: what it served is no longer on the screen.
+    """
+
+    def __init__(self, tick: Callable[[], object], seconds: float):
+        super().__init__(name="reslab ticker", daemon=True)
+        self._tick, self._seconds, self._stopped = tick, seconds, threading.Event()
+        cell = _cell()
+        if cell and (before := _tickers.get(cell)):
+            before.stop()
+        if cell:
+            _tickers[cell] = self
+        self.start()
+
+    def run(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            self._tick()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+def _cell() -> str | None:
+    """The id of the notebook cell that is running, where the front end tells it."""
+    shell = get_ipython()
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    return parent.get("metadata", {}).get("cellId")

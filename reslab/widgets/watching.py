@@ -1,0 +1,199 @@
+"""Panel 3: live curves of any runs, whoever started them, a table to choose them from, and the difference of two."""
+
+import html as text
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as ipw
+import plotly.graph_objects as go
+
+from ..batch.results import as_csv
+from ..figures import error_curves, net_colour, summary_table
+from ..figures.axes import SCALES
+from ..figures.curves import AXES
+from ..runs import Run, RunStore
+from ..training.config import RunConfig
+from .following import Following
+from .panel import Panel
+from .plot import Plot
+from .table import RunTable
+from .ticker import Ticker
+
+EVERY = 0.7  # seconds between two looks at the run folders
+MOST = 12  # runs that are drawn without having been chosen
+COLUMNS = [
+    dict(key="net", label="net", kind="text"),
+    dict(key="dataset", label="data", kind="text"),
+    dict(key="profile", label="profile", kind="text"),
+    dict(key="also", label="also", kind="text"),
+    dict(key="seed", label="seed", kind="number", digits=0),
+    dict(key="state", label="state", kind="state"),
+    dict(key="progress", label="progress", kind="progress"),
+    dict(key="train_error", label="training error", kind="number", digits=2, unit="%"),
+    dict(key="test_error", label="test error", kind="number", digits=2, unit="%"),
+    dict(key="seconds", label="time", kind="number", digits=0, unit="s"),
+]
+
+
+class Watch(Panel):
+    """Curves and table of the runs that `following` finds. `figure` is what is drawn, `table.shown` the ids drawn,
+    `table.pair` those compared. `refresh` looks at the store; where a front end is, a ticker calls it (see `start`).
+    """
+
+    name = "watch"
+
+    def __init__(self, following: Following, live: bool | None = None):
+        super().__init__(live)
+        self.following = following
+        following.refresh()
+        self.figure = go.Figure()
+        if self.live:
+            self._build()
+            self._draw()
+
+    def start(self) -> Ticker:
+        """Looks at the store from now on, about once a second."""
+        return Ticker(self.guarded(self.refresh), EVERY)
+
+    def still(self) -> list[Any]:
+        runs = self.following.runs.values()
+        return [error_curves(runs), summary_table(runs)]
+
+    def refresh(self) -> None:
+        """Looks at the store, and shows what has changed. A run that has come since is drawn too."""
+        new = {row["id"] for row in self.following.rows}
+        touched = self.following.refresh()
+        if not self.live or not touched:
+            return
+        self.table.rows = self.following.rows
+        came = [row["id"] for row in self.following.rows if row["id"] not in new]
+        if came and len(self.table.shown) < 2 * MOST:
+            self.table.shown = [*self.table.shown, *came]  # which draws
+        elif touched & {*self.table.shown}:
+            self._draw()
+        if touched & {*self.table.pair}:
+            self._compare()
+
+    def show(self, run_id: str) -> None:
+        """Draws this run too."""
+        if self.live:
+            self.refresh()
+            self.table.shown = [*self.table.shown, run_id]
+
+    def _usual(self) -> list[str]:
+        """What is drawn until somebody chooses: all runs, or the latest."""
+        return [row["id"] for row in self.following.rows][:MOST]
+
+    def _build(self) -> None:
+        self.plot, self.table = Plot(), RunTable(columns=COLUMNS, rows=self.following.rows)
+        self.table.shown = self._usual()
+        style = dict(button_width="auto")
+        self.controls = dict(
+            x=ipw.ToggleButtons(options=list(AXES), description="x", style=style),
+            y=ipw.ToggleButtons(options=SCALES, description="y", style=style),
+            smoothing=ipw.FloatSlider(min=0, max=0.95, step=0.05, description="smoothing", readout_format=".2f"),
+        )
+        self.exports = {kind: ipw.Button(description=kind.upper()) for kind in ("html", "png", "svg", "csv")}
+        self._difference = ipw.HTML()
+        for control in self.controls.values():
+            control.observe(self.guarded(self._draw), "value")
+        self.table.observe(self.guarded(self._draw), "shown")
+        self.table.observe(self.guarded(self._compare), "pair")
+        for kind, button in self.exports.items():
+            button.on_click(self.guarded(self._export(kind)))
+        self._compare()
+        bar = ipw.HBox([*self.controls.values(), ipw.HTML("<span>save as</span>"), *self.exports.values()])
+        bar.add_class("reslab-bar")
+        self.widget = self.wrapped(bar, self.plot, self.table, self._difference)
+
+    def _runs(self) -> list[Run]:
+        return [self.following.runs[name] for name in self.table.shown]
+
+    def _draw(self, _change: object = None) -> None:
+        values = {name: control.value for name, control in self.controls.items()}
+        self.figure = error_curves(self._runs(), **values)
+        self.plot.show(self.figure)
+
+    def _compare(self, _change: object = None) -> None:
+        self._difference.value = difference([self.following.runs[name] for name in self.table.pair])
+
+    def _export(self, kind: str) -> Callable[..., None]:
+        def export(_button: object = None) -> None:
+            content = dict(html=lambda: self.figure.to_html(), csv=lambda: as_csv(self._runs())).get(kind)
+            self.plot.download(kind, "reslab-curves", content and content())
+
+        return export
+
+
+def watch(
+    store: str | Path | RunStore | None = None,
+    *,
+    runs: Iterable[str | Run] | None = None,
+    live: bool | None = None,
+    **wanted: Any,
+) -> Watch:
+    """Follows runs in a notebook, whoever trains them: a batch, a cluster, a terminal. Returns what the cell shows.
+
+    `runs` (ids, or Run objects) names them; RunConfig fields such as `profile="short"` choose among all of the store.
+    Without a front end it shows the figure as it is now. Raises ValueError for a name that is no field.
+    """
+    store = store if isinstance(store, RunStore) else RunStore(store)
+    ids = None if runs is None else [run.id if isinstance(run, Run) else run for run in runs]
+    panel = Watch(Following(store, ids, **wanted), live)
+    if panel.live:
+        panel.start()
+    return panel
+
+
+def difference(runs: list[Run]) -> str:
+    """Two runs side by side as HTML: what was set differently, and the results at the last iteration both reached."""
+    runs = [run for run in runs if run.metrics]
+    if len(runs) < 2:
+        return '<p class="reslab-hint">Choose two runs with “compare” to read what differs between them.</p>'
+    names = [net_name(run) for run in runs]
+    head = "".join(f'<th><span class="reslab-dot" style="background:{c}"></span>{n}</th>' for n, c in names)
+    rows = "".join(_setting(*pair) for pair in _settings(runs)) + _results(runs)
+    seeds = "same seed" if runs[0].config.seed == runs[1].config.seed else "different seeds"
+    note = f"One run each, {seeds}: luck alone makes a difference too. More seeds tell how much."
+    table = f"<table><thead><tr><th></th>{head}<th>difference</th></tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="reslab-difference reslab-figures">{table}<p>{note}</p></div>'
+
+
+def net_name(run: Run) -> tuple[str, str]:
+    return text.escape(run.id), net_colour(run.config)
+
+
+def _settings(runs: list[Run]) -> list[tuple[str, Any, Any]]:
+    first, second = (run.config for run in runs)
+    return [
+        (field.name, a, b)
+        for field in fields(RunConfig)
+        if (a := getattr(first, field.name)) != (b := getattr(second, field.name))
+    ]
+
+
+def _setting(name: str, first: Any, second: Any) -> str:
+    cells = "".join(f"<td>{text.escape('–' if value is None else str(value))}</td>" for value in (first, second))
+    return f"<tr><th>{name}</th>{cells}<td></td></tr>"
+
+
+def _results(runs: list[Run]) -> str:
+    reached = [{row["iteration"]: row for row in run.metrics} for run in runs]
+    same_length = runs[0].config.iterations == runs[1].config.iterations
+    common = sorted(reached[0].keys() & reached[1].keys()) if same_length else []
+    rows = [r[common[-1]] for r in reached] if common else [r[max(r)] for r in reached]
+    out = ""
+    for name, label, unit in (
+        ("iteration", "at iteration", ""),
+        ("train_error", "training error", " %"),
+        ("test_error", "test error", " %"),
+        ("train_loss", "training loss", ""),
+        ("seconds", "time", " s"),
+    ):
+        digits = dict(iteration=",d", seconds=",.0f", train_loss=".3f").get(name, ".2f")
+        a, b = (row[name] for row in rows)
+        gap = "" if a == b else f"{b - a:+{digits}}{' points' if unit == ' %' else unit}"
+        out += f"<tr><th>{label}</th><td>{a:{digits}}{unit}</td><td>{b:{digits}}{unit}</td><td>{gap}</td></tr>"
+    return out

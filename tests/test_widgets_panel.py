@@ -1,0 +1,80 @@
+"""What all panels do with errors, and where no front end is."""
+
+import threading
+import time
+
+import pytest
+
+from reslab.widgets.panel import Panel, attached
+from reslab.widgets.ticker import Ticker
+
+
+def test_an_exception_in_a_callback_is_shown_until_it_goes_well(caplog):
+    panel, wrong = Panel(live=True), [ValueError("write <this> instead")]
+
+    def act():
+        for error in wrong:
+            raise error
+
+    callback = panel.guarded(act)
+    callback()
+    callback()
+    assert "write &lt;this&gt; instead" in panel._trouble.value and "Traceback" not in panel._trouble.value
+    assert caplog.text.count("act: write <this> instead") == 1  # told once, however often it happens
+    wrong[:] = [KeyError("no such thing")]
+    callback()
+    assert "a mistake in reslab" in panel._trouble.value and "Traceback" in panel._trouble.value
+    panel.guarded(len)([])  # another one that goes well says nothing about this one
+    assert "a mistake" in panel._trouble.value
+    wrong.clear()
+    callback()
+    assert panel._trouble.value == ""
+    caplog.clear()
+
+
+def test_callbacks_come_one_at_a_time():
+    panel, inside, most = Panel(live=True), [], []
+
+    def act():
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+
+    threads = [threading.Thread(target=panel.guarded(act)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 8
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({}, False), ({"JPY_SESSION_NAME": "a.ipynb"}, True), ({"SERVER_SOFTWARE": "voila/0.5.13"}, True)],
+)
+def test_a_front_end_is_there_if_a_server_started_the_kernel(monkeypatch, variables, expected):
+    for name in ("JPY_SESSION_NAME", "SERVER_SOFTWARE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert attached() is expected
+
+
+def test_a_ticker_ends_when_its_cell_is_run_again(monkeypatch):
+    class Shell:
+        def get_parent(self):
+            return {"metadata": {"cellId": "cell-1"}}
+
+    monkeypatch.setattr("reslab.widgets.ticker.get_ipython", Shell)
+    ticks = []
+    first = Ticker(lambda: ticks.append(1), 0.01)
+    second = Ticker(lambda: ticks.append(2), 0.01)
+    first.join(5)
+    assert not first.is_alive() and second.is_alive()
+    ticks.clear()
+    while not ticks:
+        time.sleep(0.01)
+    second.stop()
+    second.join(5)
+    assert set(ticks) == {2}
