@@ -177,6 +177,16 @@ def test_an_error_in_a_plugin_is_shown_with_its_line_and_the_design_stays(panel,
     assert panel.config.shortcut == "mine" and trouble(panel) == ""
 
 
+def test_a_plugin_that_has_gone_does_not_keep_one_from_the_others(panel, plugin, caplog):
+    panel.add_plugin(plugin)
+    plugin.unlink()
+    panel.controls["shortcut"].value = "B"
+    assert panel.config == RunConfig(shortcut="B") and trouble(panel) == ""
+    panel.controls["shortcut"].value = "mine"
+    assert "cannot be read" in trouble(panel) and panel.controls["shortcut"].value == "B"
+    caplog.clear()
+
+
 def test_without_a_front_end_it_is_a_picture(plugin, tmp_path):
     room = explorer(tmp_path, live=False, shortcut="mine", plugins=[plugin], depth=56)
     (picture,) = room.design.still()

@@ -14,7 +14,7 @@ from ..data import DATASETS
 from ..figures.drawing import block_drawing
 from ..figures.strip import net_strip
 from ..figures.style import net_colour, net_label
-from ..nets import ORDERS, anatomy
+from ..nets import ORDERS, SHORTCUTS, anatomy
 from ..nets.blocks import BLOCKS
 from ..nets.cifar import check_depth
 from ..nets.plugins import Plugin, load_plugin, naming_lines
@@ -116,7 +116,9 @@ class Design(Panel):
         stays with the old ones.
         """
         try:
-            config = changed(self.config, self._loaded(), values)
+            ours = values.get("shortcut", self.config.shortcut) in SHORTCUTS
+            # A plugin that is broken by now is no reason not to look at another shortcut.
+            config = changed(self.config, [] if ours else self._loaded(), values)
             drawn = view(config)
             self.config = config
         finally:
@@ -213,7 +215,7 @@ def _numbers(config: RunConfig, layers: Any) -> str:
         ("multiply-adds", layers.multiply_adds, sum(layer.multiply_adds for layer in plain)),
         ("weighted layers", layers.weighted_layers, max(layer.weighted_layers for layer in plain)),
     ):
-        more = f"+{100 * (mine / theirs - 1):.1f} %" if mine != theirs else "the same"
+        more = f"{mine - theirs:+,} ({100 * (mine / theirs - 1):.1f} %)" if mine != theirs else "the same"
         rows += f"<tr><th>{name}</th><td>{mine:,}</td><td>{theirs:,}</td><td>{more}</td></tr>"
     facts = f"{config.image_size}×{config.image_size} images, width {config.width}, {config.iterations:,} iterations"
     head = "<tr><th></th><th>this net</th><th>plain twin</th><th></th></tr>"

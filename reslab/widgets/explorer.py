@@ -18,6 +18,7 @@ from .training import Train
 from .watching import EVERY, Watch
 
 CLOSED = "This explorer is read-only: runs can be watched here, and are started elsewhere."
+STILL = "In JupyterLab the buttons that train the design above stand here."
 
 
 class Explorer:
@@ -58,7 +59,7 @@ class Closed(Panel):
             self.widget = self.wrapped(ipw.HTML(f'<p class="reslab-hint">{CLOSED}</p>'))
 
     def still(self):
-        return [html(f'<p class="reslab-hint">{CLOSED}</p>')]
+        return [html(f'<p class="reslab-hint">{STILL}</p>')]
 
     def refresh(self) -> None:
         """There is nothing to look at."""

@@ -82,6 +82,7 @@ function render({ model, el }) {
   function build(entry) {
     const { id } = entry.row;
     entry.tr = make("tr");
+    entry.tr.dataset.id = id;
     entry.check = Object.assign(make("input", "reslab-table-check"), { type: "checkbox" });
     entry.check.addEventListener("change", () => tick([id], entry.check.checked));
     entry.dot = make("span");

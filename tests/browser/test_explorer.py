@@ -190,6 +190,28 @@ def test_a_shortcut_of_ones_own_from_a_cell(watched, lab):
     expect(page.locator(".reslab-train")).to_contain_text("done in", timeout=60_000)
     (run,) = RunStore(lab.folder / "runs").find(shortcut="quarter")
     assert run.state == "done" and run.config.plugins[0].source.decode() == PLUGIN
+    new_cell(page, 'from reslab.widgets import watch\nwatch(shortcut="quarter")', CODE + 3)
+    alone = page.locator(".reslab-watch").last
+    expect(alone.locator("tbody tr")).to_have_count(1)
+    expect(alone.locator(".js-plotly-plot")).to_have_count(1)
+    finished(watched, lab)
+
+
+def test_figure_and_data_are_saved(watched, lab):
+    page = opened(watched, lab, "saved", seed=5)
+    train(page)
+    expect(page.locator(".reslab-train")).to_contain_text("done in", timeout=60_000)
+    page.wait_for_function(f"() => ({POINTS})() === 4", timeout=30_000)
+    saved = {}
+    for kind in ("HTML", "PNG", "SVG", "CSV"):
+        with page.expect_download() as download:
+            page.locator(".reslab-watch").get_by_role("button", name=kind, exact=True).click()
+        assert download.value.suggested_filename == f"reslab-curves.{kind.lower()}"
+        saved[kind] = Path(download.value.path()).read_bytes()
+    assert saved["PNG"].startswith(b"\x89PNG") and b"<svg" in saved["SVG"][:500]
+    assert b"Plotly.newPlot" in saved["HTML"] and len(saved["HTML"]) > 3_000_000  # opens without a network
+    (run,) = RunStore(lab.folder / "runs").find(seed=5)
+    assert f"{run.id},12," in saved["CSV"].decode()
     finished(watched, lab)
 
 

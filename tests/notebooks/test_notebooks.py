@@ -1,6 +1,7 @@
 """Every notebook top to bottom under plain papermill, without our command line, and what it wrote read back."""
 
 import base64
+import json
 import re
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import nbformat
 import numpy as np
 import pytest
 
-from reslab import RunConfig, RunStore, cifar_net
+from reslab import RunConfig, RunStore, cifar_net, train
+from reslab.batch.sharing import as_experiment
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -90,3 +92,37 @@ def test_a_wrong_setting_stops_the_notebook_before_anything_is_trained(tmp_path,
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode != 0 and "ValueError" in done.stderr and setting.split(":")[0] in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_shortcut_explorer_is_a_report_without_a_front_end(tmp_path):
+    for shortcut in ("none", "A", "exclusive-gating"):
+        train(RunConfig(depth=8, shortcut=shortcut, profile="smoke"), tmp_path / "runs", device="cpu")
+    notebook = papermill(
+        "02_shortcut_explorer.ipynb", tmp_path, "-p", "depth", "8", "-p", "shortcut", "exclusive-gating"
+    )
+    (design,) = outputs(notebook, "design")
+    page = design["data"]["text/html"]
+    assert "<svg" in page and "ResNet-8 (exclusive-gating)" in page
+    assert f"{sum(p.numel() for p in cifar_net(8, 'exclusive-gating', width=4).parameters()):,}" in page
+    drawn = {trace["meta"].get("net") for trace in figure(notebook, "watch")["data"]}
+    assert {"plain-8", "ResNet-8", "ResNet-8 (exclusive-gating)"} <= drawn
+    assert "--shortcut exclusive-gating" in outputs(notebook, "take")[0]["data"]["text/html"]
+    assert "widgets" not in notebook.metadata and len(nbformat.writes(notebook)) < 300_000
+    assert not any(
+        output["output_type"] in ("error", "stream") for cell in notebook.cells for output in cell.get("outputs", [])
+    )
+
+
+def test_the_explorers_experiment_file_is_a_study(tmp_path):
+    study = tmp_path / "mine.yaml"
+    study.write_text(as_experiment(RunConfig(depth=8, shortcut="rezero", profile="smoke"), seeds=2))
+    command = [sys.executable, "-m", "reslab", "reproduce", str(study), "--store", str(tmp_path / "runs")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = list(RunStore(tmp_path / "runs"))
+    assert {(r.config.shortcut, r.config.seed) for r in runs} == {
+        (s, n) for s in ("none", "A", "rezero") for n in (0, 1)
+    }
+    report = nbformat.read(tmp_path / "reports/mine-smoke.ipynb", 4)
+    assert "n = 2" in json.dumps(figure(report, "watch")["layout"]["title"])
+    assert (tmp_path / "reports/mine-smoke.html").exists()
