@@ -15,6 +15,7 @@ BIN := .venv/bin
 reproduce lab app: export RESLAB_STORE ?= $(CURDIR)/runs
 reproduce lab app: export RESLAB_DATA ?= $(CURDIR)/data
 # Not empty: a projector or a public room, where nobody can start training or write a file.
+READ_ONLY ?= $(RESLAB_READ_ONLY)
 app: export RESLAB_READ_ONLY = $(READ_ONLY)
 
 help:  ## this list

@@ -22,6 +22,7 @@ import torch
 
 from .files import write_atomically, write_json
 from .names import check_names
+from .nets.plugins import check_copy
 from .training.config import RunConfig
 
 # Errors in percent, losses in nats, seconds of wall clock over all sittings; train_* are running means since the last
@@ -74,6 +75,8 @@ class Run:
         """The run's settings, its plugins being the copies it keeps. Raises ValueError if config.json is not ours."""
         values = json.loads((self.path / "config.json").read_text())
         copies = [self.path / PLUGINS / name for name in values.get("plugins", [])]
+        for copy in copies:
+            check_copy(copy, self.path / PLUGINS)
         return RunConfig.from_dict(values | dict(plugins=copies))
 
     @property

@@ -139,6 +139,10 @@ def test_a_plugin_beside_the_experiment_file_reaches_the_notebooks_that_need_it(
     assert "settings" not in ours.parameters and mine.parameters["settings"] == {"plugins": [str(plugin)]}
     execute(study.parent / "train.ipynb", tmp_path / "out.ipynb", mine.parameters)
     assert mine.run.state == "done" and mine.run.config == mine.config
-    plugin.write_text(plugin.read_text() + "1 / 0\n")
+    plan = make_plan(study, store=tmp_path / "others")
+    (job,) = [job for job in plan.jobs(dict.fromkeys((p.config for p in plan.runs), 1.0)) if "mine" in job.label]
+    plugin.write_text(plugin.read_text() + "1 / 0\n")  # while it waits
+    execute(study.parent / "train.ipynb", tmp_path / "out.ipynb", job.parameters)
+    assert job.run.state == "done"
     with pytest.raises(ValueError, match=r"small\.yaml, line 9: plugins: mine\.py, line 6: ZeroDivisionError"):
         make_plan(study)

@@ -32,11 +32,14 @@ class TestCompiled:
         model(images)
         assert calls == [1, 1] and model.works
 
-    def test_the_rehearsal_leaves_no_trace(self, monkeypatch):
+    @pytest.mark.parametrize("shortcut", ["A", "dropout", "stochastic-depth"])
+    def test_the_rehearsal_leaves_no_trace(self, monkeypatch, shortcut):
         monkeypatch.setattr(torch, "compile", lambda net, dynamic: net)
-        net, images = cifar_net(8), torch.randn(2, 3, 8, 8)
+        net, images = cifar_net(8, shortcut), torch.randn(2, 3, 8, 8)
         twin = copy.deepcopy(net)
+        torch.manual_seed(0)
         logits = Compiled(net)(images)
+        torch.manual_seed(0)
         assert torch.equal(logits, twin(images)) and all(p.grad is None for p in net.parameters())
         assert all(torch.equal(a, b) for a, b in zip(net.buffers(), twin.buffers(), strict=True))
 
@@ -88,14 +91,15 @@ class TestGpu:
         from reslab.training.loop import repeatable
         from reslab.training.state import step
 
-        with repeatable(1):
+        with repeatable(1, torch.device("cuda")):
             for _ in range(steps):
                 step(state, task, config)
         return {name: tensor.clone() for name, tensor in state.net.state_dict().items()}, state.window.means()
 
-    def test_a_recorded_step_is_the_same_step(self):
-        recorded, task, config = self.state(compiled=True)
-        direct, *_ = self.state(compiled=True)
+    @pytest.mark.parametrize("shortcut", ["A", "dropout", "stochastic-depth"])
+    def test_a_recorded_step_is_the_same_step(self, shortcut):
+        recorded, task, config = self.state(compiled=True, shortcut=shortcut)
+        direct, *_ = self.state(compiled=True, shortcut=shortcut)
         direct.update = direct.update.function
         mine, my_means = self.weights_after(12, recorded, task, config)
         theirs, their_means = self.weights_after(12, direct, task, config)
@@ -143,8 +147,9 @@ class TestGpu:
                 recorded(torch.ones(2, device="cuda"))
         assert total == 12
 
-    def test_resume_is_exact(self, tmp_path):
-        config = RunConfig(depth=8, profile="smoke", iterations=60, log_every=10)
+    @pytest.mark.parametrize("shortcut", ["A", "dropout", "stochastic-depth"])
+    def test_resume_is_exact(self, tmp_path, shortcut):
+        config = RunConfig(depth=8, shortcut=shortcut, profile="smoke", iterations=60, log_every=10)
 
         def stop_at_30(progress):
             if progress.row and progress.iteration == 30:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from reslab.figures import error_curves, final_errors, image_grid, net_colour, net_label, summary_table
+from reslab.figures.published import published
 from reslab.nets import ORDERS, SHORTCUTS
 from reslab.runs import Run, RunStore
 from reslab.training.config import RunConfig
@@ -132,6 +133,41 @@ def test_colours_are_told_apart_by_colour_blind_eyes_too():
         assert distance > 0.15, (first, second)
 
 
+def lab(colour: str, seen_by: str) -> np.ndarray:
+    """CIE 1976 L*a*b* as three kinds of eyes see it (Machado et al. 2009, severity 1)."""
+    eyes = dict(
+        all=np.eye(3),
+        protan=[[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        deutan=[[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    )
+    values = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    rgb = np.clip(np.array(eyes[seen_by]) @ linear, 0, 1)
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    f = np.array(to_xyz) @ rgb / [0.95047, 1, 1.08883]
+    f = np.where(f > 0.008856, np.cbrt(f), 7.787 * f + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("eyes", ["all", "protan", "deutan"])
+@pytest.mark.parametrize(
+    "nets",
+    [
+        [dict(shortcut=shortcut) for shortcut in SHORTCUTS],
+        [dict(shortcut="none"), *(dict(activation_order=order) for order in ORDERS)],
+    ],
+)
+def test_nets_of_one_depth_are_told_apart_by_colour_blind_eyes_too(nets, eyes):
+    colours = {str(net): lab(net_colour(RunConfig(depth=56, **net)), eyes) for net in nets}
+    for (first, a), (second, b) in itertools.combinations(colours.items(), 2):
+        assert np.linalg.norm(a - b) > 15, (first, second)
+
+
+def test_gate_biases_have_shades_of_their_own():
+    shades = [net_colour(RunConfig(shortcut="shortcut-gating", gate_bias=bias)) for bias in (-6, -7, -3, 0)]
+    assert len(set(shades)) == 4
+
+
 def test_labels():
     assert net_label(RunConfig(depth=56, shortcut="none")) == "plain-56"
     assert net_label(RunConfig(depth=20)) == "ResNet-20"
@@ -205,6 +241,32 @@ def test_a_run_without_a_log_point_is_no_error(tmp_path):
     new = RunStore(tmp_path).create(RunConfig())
     assert "log point" in error_curves([new]).layout.annotations[0].text
     assert error_curves([new, make_run(tmp_path, seed=1)]) == error_curves([make_run(tmp_path, seed=1)])
+
+
+@pytest.mark.parametrize(
+    ("net", "error"),  # FACTS.md, section 2
+    [
+        (dict(shortcut="scaled-both"), 12.35),
+        (dict(shortcut="exclusive-gating"), 8.70),
+        (dict(shortcut="exclusive-gating", gate_bias=-7), 9.81),
+        (dict(shortcut="shortcut-gating", gate_bias=0), 12.86),
+        (dict(shortcut="shortcut-gating"), 6.91),
+        (dict(shortcut="conv1x1"), 12.22),
+        (dict(activation_order="bn-after-addition"), 8.17),
+        (dict(activation_order="relu-before-addition"), 7.84),
+        (dict(activation_order="relu-only-preactivation"), 6.71),
+        (dict(activation_order="full-preactivation"), 6.37),
+        (dict(shortcut="scaled"), None),
+        (dict(shortcut="dropout"), None),
+        (dict(shortcut="exclusive-gating", gate_bias=-3), None),
+        (dict(shortcut="B", activation_order="full-preactivation"), None),
+    ],
+)
+def test_published_values_of_the_second_paper_are_for_its_nets_of_110_layers(net, error):
+    value = published(RunConfig(depth=110, profile="paper", **net))
+    assert (value and value.paper) == error and published(RunConfig(depth=56, profile="paper", **net)) is None
+    assert error is None or "He et al. 2016, table" in value.table
+    assert published(RunConfig(depth=110, profile="paper", lr=0.2, **net)) is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from reslab import RunConfig, cifar_net
 from reslab.figures import net_colour
-from reslab.nets import ORDERS, SHORTCUTS
+from reslab.nets import ORDERS, SHORTCUTS, Shortcut, register
 from reslab.widgets.design import Design, view
 from reslab.widgets.explorer import explorer
 
@@ -175,6 +175,62 @@ def test_an_error_in_a_plugin_is_shown_with_its_line_and_the_design_stays(panel,
     plugin.write_text(PLUGIN)
     panel.add_plugin(plugin)
     assert panel.config.shortcut == "mine" and trouble(panel) == ""
+
+
+def test_a_file_that_cannot_be_added_leaves_the_panel_as_it_was(panel, plugin, tmp_path):
+    panel.add_plugin(plugin)
+    other = tmp_path / "copy.py"
+    other.write_text(PLUGIN + "\n# another file, the same name\n")
+    with pytest.raises(ValueError, match=r"'mine' of .* is registered elsewhere too"):
+        panel.add_plugin(other)
+    plugin.write_text("this is no Python")
+    other.write_text(PLUGIN.replace('"mine"', '"other"'))
+    with pytest.raises(ValueError, match=r"my_shortcut\.py, line 1"):
+        panel.add_plugin(other)
+    panel.controls["shortcut"].value = "B"
+    panel.controls["depth"].value = 56
+    assert panel.config == RunConfig(depth=56, shortcut="B")
+    plugin.write_text(PLUGIN)
+    panel.add_plugin(other)
+    assert panel.config.shortcut == "other" and panel.controls["depth"].value == 56
+
+
+def test_a_pre_activated_block_is_drawn_that_is_like_the_others(panel):
+    panel.controls["activation_order"].value = "full-preactivation"
+    stays, _ = operations(shown(panel))
+    assert [name for name, _ in stays][:3] == ["bn1", "relu1", "conv1"] and "stage1.block2" in shown(panel)
+
+
+def test_weights_are_counted_once_wherever_a_shortcut_keeps_them(panel, plugin):
+    build = "    def build(self):\n        self.w = nn.ParameterList([torch.ones(7)])\n\n    def merge"
+    plugin.write_text("import torch\nfrom torch import nn\n" + PLUGIN.replace("    def merge", build))
+    panel.add_plugin(plugin)
+    mine, plain, _ = numbers(shown(panel))["parameters"]
+    assert int(mine.replace(",", "")) == sum(p.numel() for p in panel.config.make_net().parameters())
+    assert int(mine.replace(",", "")) == int(plain.replace(",", "")) + 9 * 7
+
+
+def test_a_shortcut_registered_again_is_drawn_again(monkeypatch):
+    monkeypatch.setattr("reslab.nets.registry.SHORTCUTS", dict(SHORTCUTS))
+
+    @register("mine")
+    class Mine(Shortcut):
+        def merge(self, x, fx):
+            return fx + 0.25 * self.identity(x)
+
+    assert "0.25" in view(RunConfig(shortcut="mine"))
+
+    @register("mine")  # the same cell, edited and run again
+    class Mine(Shortcut):  # noqa: F811
+        def merge(self, x, fx):
+            return fx + 0.75 * self.identity(x)
+
+    assert "0.75" in view(RunConfig(shortcut="mine"))
+
+
+def test_values_beyond_the_controls_ranges_stay():
+    panel = Design(RunConfig(shortcut="shortcut-gating", gate_bias=-10, seed=10**7), live=True)
+    assert (panel.controls["gate_bias"].value, panel.controls["seed"].value) == (-10, 10**7)
 
 
 def test_a_plugin_that_has_gone_does_not_keep_one_from_the_others(panel, plugin, caplog):

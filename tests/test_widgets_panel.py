@@ -61,16 +61,34 @@ def test_a_front_end_is_there_if_a_server_started_the_kernel(monkeypatch, variab
     assert attached() is expected
 
 
+def test_in_a_notebook_that_a_notebooks_cell_runs_there_is_none(monkeypatch):
+    class Above:
+        def parents(self):
+            return [self]
+
+        def cmdline(self):
+            return ["python", "-m", "ipykernel_launcher", "-f", "kernel.json"]
+
+    monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
+    monkeypatch.setattr("psutil.Process", Above)
+    assert attached() is False
+
+
 def test_a_ticker_ends_when_its_cell_is_run_again(monkeypatch):
+    execution = iter(["1", "1", "2"])
+
     class Shell:
         def get_parent(self):
-            return {"metadata": {"cellId": "cell-1"}}
+            return {"metadata": {"cellId": "cell-1"}, "header": {"msg_id": next(execution)}}
 
     monkeypatch.setattr("reslab.widgets.ticker.get_ipython", Shell)
     ticks = []
-    first = Ticker(lambda: ticks.append(1), 0.01)
+    first, beside = Ticker(lambda: ticks.append(1), 0.01), Ticker(lambda: ticks.append(1), 0.01)
+    time.sleep(0.1)
+    assert first.is_alive() and beside.is_alive()  # two panels of one cell
     second = Ticker(lambda: ticks.append(2), 0.01)
     first.join(5)
+    beside.join(5)
     assert not first.is_alive() and second.is_alive()
     ticks.clear()
     while not ticks:

@@ -1,5 +1,6 @@
 """The training panel: its buttons against the store, with real training in processes of its own."""
 
+import shutil
 import time
 from dataclasses import replace
 
@@ -96,6 +97,17 @@ def test_a_failed_run_shows_its_reason_and_can_be_dismissed(room):
     assert room.row(wrong) is None
 
 
+def test_a_paused_run_whose_folder_was_deleted_can_be_stopped(room):
+    room.press(LONG)
+    room.act(LONG, "Pause")
+    room.until(LONG, "paused")
+    shutil.rmtree(room.panel.queue.store.run(LONG).path)
+    again = Train(room.panel.queue.store, lambda: QUICK, live=True)
+    assert LONG.id in again.rows[LONG.id]._text.value and again._trouble.value == ""
+    room.act(LONG, "Stop")
+    assert room.row(LONG) is None
+
+
 def test_what_goes_wrong_with_a_button_is_shown(room, monkeypatch, caplog):
     def full(*_arguments, **_options):
         raise OSError(28, "No space left on device")
@@ -110,11 +122,16 @@ def test_what_goes_wrong_with_a_button_is_shown(room, monkeypatch, caplog):
 
 
 def test_a_read_only_room_has_no_buttons_and_writes_nothing(tmp_path):
+    run = train(QUICK, tmp_path / "runs", device="cpu")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     room = explorer(tmp_path / "runs", read_only=True, live=True)
     room.design.controls["depth"].value = 56
+    room.watch.table.pair = [run.id]
     time.sleep(1)
-    assert not hasattr(room.train, "buttons") and not (tmp_path / "runs").exists()
-    assert "read-only" in room.train.widget.children[1].value
+    assert not hasattr(room.train, "buttons") and "read-only" in room.train.widget.children[1].value
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert not hasattr(explorer(tmp_path / "none", read_only=True, live=True).train, "buttons")
+    assert not (tmp_path / "none").exists()
 
 
 def test_read_only_can_be_said_by_the_environment(tmp_path, monkeypatch):

@@ -31,6 +31,15 @@ class Planned:
     state: str  # one of reslab.runs.STATES
     iteration: int  # where it will go on from, about
 
+    def kept_parameters(self) -> dict[str, Any]:
+        """The parameters with the run folder's own copy of a plugin, made now: the file may be edited meanwhile."""
+        if not self.config.plugins:
+            return self.parameters
+        kept = RunStore(self.run.path.parent).create(self.config).config.to_dict()["plugins"]
+        if "plugins" in self.parameters:
+            return self.parameters | dict(plugins=kept)
+        return self.parameters | dict(settings=self.parameters["settings"] | dict(plugins=kept))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -59,7 +68,7 @@ class Plan:
         """The missing runs, the longest first, so that the last ones to end are short."""
         notebook = self.experiment.notebook
         return [
-            Job(p.label, notebook, p.run.path / "notebook.ipynb", p.parameters, p.run, seconds[p.config])
+            Job(p.label, notebook, p.run.path / "notebook.ipynb", p.kept_parameters(), p.run, seconds[p.config])
             for p in sorted(self.missing, key=lambda p: -seconds[p.config])
         ]
 

@@ -50,11 +50,13 @@ def options(values: Mapping[str, Any]) -> list[str]:
 def as_experiment(config: RunConfig, seeds: int = 3) -> str:
     """An experiment file, YAML, that holds this config against its plain twin and the identity, with error bars."""
     values = {name: value for name, value in settings(config).items() if name not in ("profile", "seed")}
+    question = "What does this shortcut do to training?"
     if "gate_bias" not in values:  # the other shortcuts have no gate
         values["shortcut"] = list(dict.fromkeys(["none", "A", config.shortcut]))
+        question = "What does this shortcut do to training, against no shortcut and the identity?"
     study = dict(
         title=f"The shortcut {config.shortcut} at depth {config.depth}",
-        question="What does this shortcut do to training, against no shortcut and the identity?",
+        question=question,
         notebook="train.ipynb",
         report="02_shortcut_explorer.ipynb",
         profile=config.profile,

@@ -62,7 +62,8 @@ def measure_speed(plan: Plan, report: Report) -> dict[str, Any]:
     device = pick_device(plan.device)
     members = len(plan.depths) * (bool(plan.baseline) + 1 + len(PRECISIONS))
     tell = _Told(report, members + plan.pairs * (members + len(PRECISIONS) + 1) + len(PAPER_RUNS))
-    with repeatable(torch.get_num_threads()), kept_heap():  # as train() does, or the steps would not be those of a run
+    # As train() does, or the steps would not be those of a run.
+    with repeatable(torch.get_num_threads(), device), kept_heap():
         values = _take_turns(plan, device, tell)
         projected = _project(device, tell)
     limits = {name: spread(values[None, name]) for name in (*PRECISIONS, "copy")}

@@ -35,10 +35,14 @@ class Compiled(nn.Module):
         return self._fast(images) if self.training and self.works else self.net(images)
 
     def _rehearse(self, images: torch.Tensor) -> None:
-        """Compiles both directions on a batch, and leaves weights, statistics and gradients as they were."""
+        """Compiles both directions on a batch, and leaves weights, statistics, gradients and random numbers as they
+        were.
+        """
         before = [buffer.clone() for buffer in self.net.buffers()]
+        devices = [images.device] if images.device.type == "cuda" else []
         try:
-            self._fast(images).float().sum().backward()
+            with torch.random.fork_rng(devices=devices):
+                self._fast(images).float().sum().backward()
         except torch.OutOfMemoryError:
             raise  # not the compiler's
         except Exception as error:

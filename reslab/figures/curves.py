@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from ..runs import Run
 from .axes import SCALES, Scale, apart, smoothed
 from .nets import Net, how_many, nets_of, what
-from .published import TABLE_6, published
+from .published import published
 from .style import FAINT, INK, TEMPLATE, faded, headline, message, mix
 
 AXES = {"iteration": "iteration", "epoch": "epoch", "seconds": "training time (seconds)"}
@@ -176,7 +176,7 @@ def _published(net: Net, end: float, x: str) -> list[go.Bar | go.Scatter]:
         )
     # A tick for the paper's own value, unless the bar has said it, and a thin one for the training error.
     for value, width, text, said in (
-        (values.paper, 3, f"test, {TABLE_6}", values.expected),
+        (values.paper, 3, f"test, {values.table}", values.expected),
         (values.training, 1.5, "training, independent, 1 source", None),
     ):
         if value is not None:

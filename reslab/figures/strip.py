@@ -9,7 +9,7 @@ from torch import nn
 from ..nets.anatomy import Anatomy
 from ..nets.cifar import CifarNet
 from ..nets.graph import block_graph
-from ..nets.registry import Shortcut
+from ..nets.registry import Shortcut, is_a_users
 from .svg import EDGE, INK, PAPER, QUIET, Drawing, accent, svg, text, text_width
 
 STAGE, GAP = 200.0, 24.0  # widths of a stage's place and of the line to the next one
@@ -157,6 +157,7 @@ class _Strip:
         """As block_graph says; blocks that were made alike are traced once."""
         shortcut = next(m for m in block.modules() if isinstance(m, Shortcut))
         key = (type(block), type(shortcut), shortcut.in_channels, shortcut.out_channels, shortcut.stride)
+        key += (shortcut.position,) if is_a_users(shortcut) else ()  # which may do something else further up
         if key not in self.solid:
             self.solid[key] = block_graph(block).solid
         return self.solid[key]

@@ -1,10 +1,12 @@
 """The look that all figures share: fonts for the last row of a lecture room, one colour a net everywhere."""
 
+import colorsys
 import math
 import zlib
 
 import plotly.graph_objects as go
 
+from ..nets.shortcuts import Gated
 from ..training.config import RunConfig
 
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
@@ -18,24 +20,27 @@ FAMILIES = {
     "A": ("#56b4e9", "#0072b2", "#00304d"),
     "B": ("#45c4a0", "#009e73", "#00513b"),
     "C": ("#d98fba", "#a8508a", "#5a1f48"),
-    "scaled": ("#c9b23a", "#8f7a00", "#4a3f00"),
-    "scaled-both": ("#9fb05a", "#66782a", "#333d12"),
-    "exclusive-gating": ("#a59ae0", "#6a58c4", "#332673"),
-    "shortcut-gating": ("#8fa3d9", "#4c63a8", "#22305c"),
-    "conv1x1": ("#e58aa0", "#b8405e", "#5e1a2c"),
-    "dropout": ("#b8a08c", "#84674d", "#43311f"),
-    "rezero": ("#5cc9d1", "#118a93", "#064a50"),
-    "stochastic-depth": ("#a3a3a3", "#6a6a6a", "#2b2b2b"),
-    "concat": ("#d0a0e8", "#9141b8", "#4c1566"),
 }
-# Shortcuts of a user's own.
-OTHERS = (("#7fc97f", "#3f8f3f", "#1b4d1b"), ("#f2a7d6", "#d0439a", "#6d1a4d"), ("#9ec5b4", "#4f8a74", "#24483b"))
-# Towards which an order of activation draws a shortcut's colour.
-ORDER_TINTS = {
-    "bn-after-addition": "#8f7a00",
-    "relu-before-addition": "#b8405e",
-    "relu-only-preactivation": "#6b4a2f",
-    "full-preactivation": "#12805f",
+# Of depth 56 for the other shortcuts, found by search: any two of all thirteen keep a distance of 16 (CIE 1976) in
+# normal vision, protanopia and deuteranopia. Shallower nets are lighter, deeper ones darker.
+COLOURS = {
+    "scaled": "#da9e57",
+    "scaled-both": "#804107",
+    "exclusive-gating": "#6b01ff",
+    "shortcut-gating": "#8b1cd1",
+    "conv1x1": "#36583d",
+    "dropout": "#2f444c",
+    "rezero": "#27beb5",
+    "stochastic-depth": "#2b92b6",
+    "concat": "#07338f",
+}
+# Of option A in another order, apart from each other and from plain and option A in the same way; other shortcuts are
+# drawn towards them.
+ORDER_COLOURS = {
+    "bn-after-addition": "#a700d1",
+    "relu-before-addition": "#d383a4",
+    "relu-only-preactivation": "#7c2f7f",
+    "full-preactivation": "#31ad46",
 }
 
 # White on purpose, in a dark JupyterLab too: the colours are chosen for it, and a figure pasted into slides stays as it
@@ -66,17 +71,31 @@ def net_label(config: RunConfig) -> str:
 
 
 def net_colour(config: RunConfig) -> str:
-    """The net's colour "#rrggbb", the same in every figure: a function of shortcut, depth, block and order alone."""
-    family = FAMILIES.get(config.shortcut) or OTHERS[zlib.crc32(config.shortcut.encode()) % len(OTHERS)]
+    """The net's colour "#rrggbb", the same in every figure: a function of the net alone."""
+    family = FAMILIES.get(config.shortcut) or _family(COLOURS.get(config.shortcut) or _own_colour(config.shortcut))
+    if config.activation_order != "original":
+        towards, share = _family(ORDER_COLOURS[config.activation_order]), 1.0 if config.shortcut == "A" else 0.5
+        family = tuple(mix(own, other, share) for own, other in zip(family, towards, strict=True))
     low, middle, high = (math.log(depth) for depth in ANCHORS)
     position = min(max(math.log(config.depth), low), high)
     if position <= middle:
         colour = mix(family[0], family[1], (position - low) / (middle - low))
     else:
         colour = mix(family[1], family[2], (position - middle) / (high - middle))
-    if config.activation_order != "original":
-        colour = mix(colour, ORDER_TINTS[config.activation_order], 0.7)
+    if config.gate_bias is not None:  # darker, the further from where gates usually start
+        colour = mix(colour, "#000000", min(abs(config.gate_bias - Gated.gate_bias) / 12, 0.6))
     return colour if config.block == "basic" else mix(colour, "#000000", 0.35)
+
+
+def _family(middle: str) -> tuple[str, str, str]:
+    """The colours of depth 20, 56 and 110."""
+    return mix(middle, "#ffffff", 0.4), middle, mix(middle, "#000000", 0.45)
+
+
+def _own_colour(shortcut: str) -> str:
+    """Of a user's shortcut: a hue by its name."""
+    hue = zlib.crc32(shortcut.encode()) / 2**32
+    return "#" + "".join(f"{round(255 * part):02x}" for part in colorsys.hls_to_rgb(hue, 0.42, 0.45))
 
 
 def mix(first: str, second: str, share: float) -> str:

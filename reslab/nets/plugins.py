@@ -46,6 +46,14 @@ class Plugin:
         return f"{self.path.stem.removesuffix('-' + self.digest[:8])}-{self.digest[:8]}.py"
 
 
+def check_copy(path: Path, folder: Path) -> None:
+    """Raises PluginError unless `path` is a copy in a run's own folder, and holds what its name says."""
+    if path.parent != folder or path.name in ("", ".", ".."):
+        raise PluginError(f"plugins: {path} is not one of the run's own files")
+    if path.is_file() and not path.stem.endswith(hashlib.sha256(path.read_bytes()).hexdigest()[:8]):
+        raise PluginError(f"plugins: {path} was changed after its run; put its old content back, or delete the run")
+
+
 def load_plugin(path: str | Path | Plugin) -> Plugin:
     """Reads and runs a plugin file; once for one content.
 
@@ -73,7 +81,7 @@ def _run(path: Path, source: bytes) -> Plugin:
     sys.modules[module.__name__] = module  # where dataclasses and pickle look for it
     try:
         exec(compile(source, str(path), "exec"), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
         raise PluginError(f"plugins: {explain(error, [path]) or f'{path}: {_said(error)}'}") from error
     finally:

@@ -202,6 +202,8 @@ class RunConfig:
         names = ("depth", "shortcut", "width", "block", "activation_order", "gate_bias", "plugins")
         values = {name: getattr(self, name) for name in names}
         with torch.random.fork_rng(devices=[]):
+            if generator is not None:  # for what initialise() does not know: the weights of a shortcut of one's own
+                torch.default_generator.manual_seed(generator.initial_seed())
             return cifar_net(**values, num_classes=DATASETS[self.dataset].classes, generator=generator)
 
     def to_dict(self) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def measure(
     Takes about `budget` seconds, but times a step however long it is. Raises ValueError for a device that is not there.
     """
     device = pick_device(device)
-    with repeatable(threads or torch.get_num_threads()), kept_heap():
+    with repeatable(threads or torch.get_num_threads(), device), kept_heap():
         task = Classification(replace(config, val_split=0), _random_images(config), device)
         state = State.fresh(task, config, device, wanted("auto", config, device))
         clock = _Clock(device)

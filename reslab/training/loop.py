@@ -103,7 +103,7 @@ def train(
         saved = checkpoint.load(run.path, device)
         if saved:  # it goes on as it began; before there was a choice, nothing was compiled
             compiled = saved.get("compiled", False)
-        with repeatable(saved["threads"] if saved else torch.get_num_threads()), kept_heap():
+        with repeatable(saved["threads"] if saved else torch.get_num_threads(), device), kept_heap():
             dataset = load_dataset(config.dataset, root=data)
             task = Classification(config, dataset, device)
             state = State.fresh(task, config, device, compiled)
@@ -137,15 +137,16 @@ def _released(owner: Owner) -> Iterator[None]:
 
 
 @contextmanager
-def repeatable(threads: int) -> Iterator[None]:
+def repeatable(threads: int, device: torch.device) -> Iterator[None]:
     """What makes the same bits come out every time; put back afterwards.
 
     Sums over another number of threads round differently, so a run goes on with the number it began with. On a GPU:
     deterministic algorithms, and float32 that is float32. torch's random numbers, which each step seeds, are the
     caller's again afterwards.
     """
+    cuda = [device] if device.type == "cuda" else []
     exact = dict(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-    with torch_threads(threads), torch.backends.cudnn.flags(**exact), torch.random.fork_rng():
+    with torch_threads(threads), torch.backends.cudnn.flags(**exact), torch.random.fork_rng(devices=cuda):
         yield
 
 

@@ -127,12 +127,20 @@ class State:
                 group["lr"] = rate
 
 
+def seed(number: int, device: torch.device) -> None:
+    """Seeds the random numbers of the CPU and of `device`: torch.manual_seed would look for every accelerator."""
+    torch.default_generator.manual_seed(number)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(number)
+
+
 def step(state: State, task: Task, config: RunConfig) -> None:
     """One iteration: learning rate, batch, update. Nothing in it waits for the device.
 
     What a net draws at random, for dropout say, is a function of (seed, iteration) too.
     """
-    torch.manual_seed(seed_of(config.seed, state.iteration))
+    seed(seed_of(config.seed, state.iteration), state.window.sums.device)
     state.set_learning_rate(learning_rate(config, state.iteration, state.warmup_end))
     state.update(*task.batch(state.iteration))
     state.iteration += 1

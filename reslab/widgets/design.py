@@ -14,7 +14,7 @@ from ..data import DATASETS
 from ..figures.drawing import block_drawing
 from ..figures.strip import net_strip
 from ..figures.style import net_colour, net_label
-from ..nets import ORDERS, SHORTCUTS, anatomy
+from ..nets import ORDERS, SHORTCUTS, Anatomy, CifarNet, anatomy
 from ..nets.blocks import BLOCKS
 from ..nets.cifar import check_depth
 from ..nets.plugins import Plugin, load_plugin, naming_lines
@@ -63,19 +63,17 @@ class Design(Panel):
 
         Raises PluginError, with the line, for a file that does not work.
         """
-        plugin = load_plugin(path)
-        if str(path) not in map(str, self.plugins):
-            self.plugins.append(path)
-        name = next(iter(plugin.shortcuts))
-        if not self.live:
-            self._set(shortcut=name)
-            return
-        self._watching = False
-        self.controls["shortcut"].options = _shortcut_options(self._loaded())
-        self._watching = True
-        if self.controls["shortcut"].value == name:  # the file has changed since
-            self._moved("shortcut")()
-        self.controls["shortcut"].value = name
+        name = next(iter(load_plugin(path).shortcuts))
+        plugins = [*(other for other in self.plugins if str(other) != str(path)), path]
+        options = _shortcut_options([load_plugin(plugin) for plugin in plugins])
+        self.plugins = plugins
+        if self.live:
+            self._watching = False
+            try:
+                self.controls["shortcut"].options = options
+            finally:
+                self._watching = True
+        self._set(shortcut=name)
 
     def _loaded(self) -> list[Plugin]:
         return [load_plugin(path) for path in self.plugins]
@@ -89,9 +87,10 @@ class Design(Panel):
         if name == "width":
             return ipw.SelectionSlider(options=sorted({*WIDTHS, value}), value=value, **common)
         if name == "seed":
-            return ipw.BoundedIntText(value=value, min=0, max=10**6, **common)
+            return ipw.BoundedIntText(value=value, min=0, max=max(value, 10**6), **common)
         if name == "gate_bias":
-            slider = ipw.FloatSlider(value=-6 if value is None else value, min=-8, max=2, step=0.5, **common)
+            at = -6 if value is None else value
+            slider = ipw.FloatSlider(value=at, min=min(-8, at), max=max(2, at), step=0.5, **common)
             slider.layout.display = "none" if value is None else ""
             return slider
         options: Any = dict(block=BLOCKS, activation_order=ORDERS, profile=PROFILES, dataset=DATASETS).get(name)
@@ -169,17 +168,24 @@ def _shortcut_options(plugins: list[Plugin]) -> list[tuple[str, str]]:
     return [(f"{name}: {cls.title}" if cls.title else name, name) for name, cls in known.items()]
 
 
-@lru_cache(maxsize=64)
 def view(config: RunConfig) -> str:
     """The net as HTML: formula, drawings of its blocks, strip of stages, and its numbers beside its plain twin's.
 
     Raises PluginError, with the line, where a shortcut of one's own cannot be built or run.
     """
+    return _view(config.id, config)
+
+
+@lru_cache(maxsize=64)
+def _view(_id: str, config: RunConfig) -> str:
+    """Kept by id: it tells versions of a shortcut apart that was registered in this kernel."""
     with naming_lines(config.plugins):
         net, colour = config.make_net(), net_colour(config)
         layers = anatomy(net, (3, config.image_size, config.image_size))
-        blocks = [(name, block) for name, block in net.named_modules() if isinstance(block, BLOCKS[config.block])]
-        shapes = {block.shortcut.changes_shape: (name, block) for name, block in reversed(blocks)}
+        first, *others = [item for item in net.named_modules() if isinstance(item[1], BLOCKS[config.block])]
+        shapes: dict[bool, tuple[str, Any]] = {}
+        for name, block in [*others, first]:  # the first block of a pre-activation net is not like the others
+            shapes.setdefault(block.shortcut.changes_shape, (name, block))
         drawings = [
             block_drawing(block, colour, f"{name}: the shape {'changes' if changes else 'stays'}")
             for changes, (name, block) in sorted(shapes.items())
@@ -188,7 +194,7 @@ def view(config: RunConfig) -> str:
     dot = f'<span class="reslab-dot" style="background:{colour}"></span>'
     headline = f'<div class="reslab-headline">{dot}<h3>{escape(net_label(config))}</h3></div>'
     return (
-        f'<div class="reslab-top"><div>{headline}{_words(config)}</div>{_numbers(config, layers)}</div>'
+        f'<div class="reslab-top"><div>{headline}{_words(config)}</div>{_numbers(config, net, layers)}</div>'
         f'<div class="reslab-blocks">{"".join(map(str, drawings))}</div>'
         f'<div class="reslab-strip">{strip}</div>'
     )
@@ -206,12 +212,13 @@ def _words(config: RunConfig) -> str:
     return f'<div class="reslab-words">{rows}</div>'
 
 
-def _numbers(config: RunConfig, layers: Any) -> str:
+def _numbers(config: RunConfig, net: CifarNet, layers: Anatomy) -> str:
     """What the net weighs and costs. The plain twin is the same net without the layers of its shortcuts."""
     plain = [layer for layer in layers if ".shortcut" not in layer.name]
+    weights = {name: parameter.numel() for name, parameter in net.named_parameters()}
     rows = ""
     for name, mine, theirs in (
-        ("parameters", layers.parameters, sum(layer.parameters for layer in plain)),
+        ("parameters", sum(weights.values()), sum(n for name, n in weights.items() if ".shortcut." not in name)),
         ("multiply-adds", layers.multiply_adds, sum(layer.multiply_adds for layer in plain)),
         ("weighted layers", layers.weighted_layers, max(layer.weighted_layers for layer in plain)),
     ):

@@ -22,7 +22,7 @@ class _Known:
 
     run: Run
     times: tuple[int, ...]
-    row: dict[str, Any] | None  # None for a folder that is no run of ours
+    row: dict[str, Any] | None  # None for a run that was not asked for
 
 
 class Following:
@@ -38,6 +38,7 @@ class Following:
         self.runs: dict[str, Run] = {}
         self.rows: list[dict[str, Any]] = []
         self._known: dict[str, _Known] = {}
+        self._told: set[str] = set()  # what cannot be read, said once
 
     def refresh(self) -> set[str]:
         """The ids of runs that are new, have changed or are gone since the last look."""
@@ -64,19 +65,22 @@ class Following:
         if not times[0]:
             return None
         known = self._known.get(name)
-        if known is None or known.times != times:
-            run = known.run if known and known.times[0] == times[0] else run  # its config is read already
-            return _Known(run, times, self._row(run))
-        if known.row and known.row["state"] not in ENDED:  # an owner may have died without a word
-            known.row = known.row | dict(state=known.run.state)
+        try:
+            if known is None or known.times != times:
+                run = known.run if known and known.times[0] == times[0] else run  # its config is read already
+                return _Known(run, times, self._row(run))
+            if known.row and known.row["state"] not in ENDED:  # an owner may have died without a word
+                known.row = known.row | dict(state=known.run.state)
+        except (ValueError, OSError, KeyError) as error:  # half copied, of another version, deleted just now
+            if name not in self._told:
+                warnings.warn(f"{name} is left out until it can be read: {error!r}", stacklevel=2)
+            self._told.add(name)
+            return known
+        self._told.discard(name)
         return known
 
     def _row(self, run: Run) -> dict[str, Any] | None:
-        try:
-            config = run.config
-        except (ValueError, OSError) as error:
-            warnings.warn(f"{run.id} is left out: {error}", stacklevel=2)
-            return None
+        config = run.config
         if any(getattr(config, name) != value for name, value in self.wanted.items()):
             return None
         status, last = run.status, (run.metrics or [{}])[-1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as ipw
+import psutil
 from IPython.display import HTML, display
 
 LOG = logging.getLogger("reslab.widgets")
@@ -21,8 +22,19 @@ SENTENCES = (ValueError, OSError, RuntimeError)
 
 
 def attached() -> bool:
-    """Whether a front end that shows widgets has started this kernel: a Jupyter server or Voila; papermill has not."""
-    return "JPY_SESSION_NAME" in os.environ or os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+    """Whether a front end that shows widgets has started this kernel: a Jupyter server or Voila; papermill has not.
+
+    papermill in a notebook's cell inherits what the server told the notebook's kernel, and has that kernel above it.
+    """
+    told = "JPY_SESSION_NAME" in os.environ or os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+    return told and not any("ipykernel" in " ".join(_command(process)) for process in psutil.Process().parents())
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # another user's
+        return []
 
 
 class Panel:
@@ -72,6 +84,10 @@ class Panel:
 
     def tell(self, source: str, error: Exception | None) -> None:
         """Shows what went wrong in `source`, or, with None, no longer."""
+        with self.lock:
+            self._tell(source, error)
+
+    def _tell(self, source: str, error: Exception | None) -> None:
         before = dict(self._problems)
         self._problems.pop(source, None)
         if error is not None:

@@ -1,5 +1,7 @@
 """Panel 4: the design as Python, as a command line and as an experiment file, to copy."""
 
+from html import escape
+
 import ipywidgets as ipw
 
 from ..batch.sharing import as_command, as_experiment, as_python
@@ -27,7 +29,7 @@ class Take(Panel):
             self.show(config)
 
     def still(self):
-        return [html(f"<pre>{as_python(self.config)}</pre><pre>{as_command(self.config)}</pre>")]
+        return [html("".join(f"<pre>{escape(write(self.config))}</pre>" for write in FORMS.values()))]
 
     def show(self, config: RunConfig) -> None:
         self.config = config

@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from weakref import WeakValueDictionary
+from weakref import WeakSet
 
 from IPython import get_ipython
 
-_tickers: "WeakValueDictionary[str, Ticker]" = WeakValueDictionary()
+_tickers: "WeakSet[Ticker]" = WeakSet()
 
 
 class Ticker(threading.Thread):
@@ -18,11 +18,11 @@ class Ticker(threading.Thread):
     def __init__(self, tick: Callable[[], object], seconds: float):
         super().__init__(name="reslab ticker", daemon=True)
         self._tick, self._seconds, self._stopped = tick, seconds, threading.Event()
-        cell = _cell()
-        if cell and (before := _tickers.get(cell)):
-            before.stop()
-        if cell:
-            _tickers[cell] = self
+        self._cell, self._execution = _where()
+        for other in list(_tickers):
+            if self._cell and other._cell == self._cell and other._execution != self._execution:
+                other.stop()
+        _tickers.add(self)
         self.start()
 
     def run(self) -> None:
@@ -33,8 +33,8 @@ class Ticker(threading.Thread):
         self._stopped.set()
 
 
-def _cell() -> str | None:
-    """The id of the notebook cell that is running, where the front end tells it."""
+def _where() -> tuple[str | None, str | None]:
+    """The id of the notebook cell that is running, where the front end tells it, and of this execution of it."""
     shell = get_ipython()
     parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
-    return parent.get("metadata", {}).get("cellId")
+    return parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")

@@ -61,7 +61,7 @@ class Train(Panel):
             bar.add_class("reslab-bar")
             self.widget = self.wrapped(bar, self._list, self._done)
             self.announce()
-            self.refresh()
+            self.guarded(self.refresh)()
 
     def announce(self) -> None:
         """Shows what the button would train."""
@@ -143,9 +143,19 @@ class Row:
 
 
 def _name(run: Run) -> str:
-    config = run.config
+    try:
+        config = run.config
+    except (OSError, ValueError):  # its folder was deleted, or its plugin does not work here: it can still be stopped
+        return f"<b>{escape(run.id)}</b>"
     dot = f'<span class="reslab-dot" style="background:{net_colour(config)}"></span>'
     return f"{dot}<b>{escape(net_label(config))}</b> {config.profile} · {config.dataset} · seed {config.seed}"
+
+
+def _colour(run: Run) -> str:
+    try:
+        return net_colour(run.config)
+    except (OSError, ValueError):
+        return "currentcolor"
 
 
 def _progress(entry: Entry) -> str:
@@ -157,7 +167,7 @@ def _progress(entry: Entry) -> str:
         facts.append(f"training error {entry.train_error:.1f} %")
     if entry.left and entry.state == "training":
         facts.append(f"{duration(entry.left)} left")
-    colour = net_colour(entry.run.config)
+    colour = _colour(entry.run)
     bar = f'<div class="reslab-track"><div style="width:{100 * share:.1f}%;background:{colour}"></div></div>'
     reason = f'<div class="reslab-reason" role="alert">{escape(entry.reason)}</div>' if entry.reason else ""
     quiet = "" if entry.state in GOES_ON else " reslab-quiet"

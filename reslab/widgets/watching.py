@@ -1,8 +1,8 @@
 """Panel 3: live curves of any runs, whoever started them, a table to choose them from, and the difference of two."""
 
-import html as text
+import html as escaping
 from collections.abc import Callable, Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from ..figures.curves import AXES
 from ..runs import Run, RunStore
 from ..training.config import RunConfig
 from .following import Following
-from .panel import Panel
+from .panel import Panel, html
 from .plot import Plot
 from .table import RunTable
 from .ticker import Ticker
 
 EVERY = 0.7  # seconds between two looks at the run folders
 MOST = 12  # runs that are drawn without having been chosen
+MOST_STILL = 6  # nets in a still picture
 COLUMNS = [
     dict(key="net", label="net", kind="text"),
     dict(key="dataset", label="data", kind="text"),
@@ -58,8 +59,14 @@ class Watch(Panel):
         return Ticker(self.guarded(self.refresh), EVERY)
 
     def still(self) -> list[Any]:
-        runs = self.following.runs.values()
-        return [error_curves(runs), summary_table(runs)]
+        """Figure and table of all runs, or of those of the latest nets: a saved notebook stays small."""
+        nets: dict[RunConfig, list[Run]] = {}
+        for run in self.following.runs.values():  # the newest first
+            nets.setdefault(replace(run.config, seed=0), []).append(run)
+        runs = [run for each in list(nets.values())[:MOST_STILL] for run in each]
+        left = len(nets) - MOST_STILL
+        hint = f"The latest {MOST_STILL} nets; {left} more are in the store: reslab.widgets.watch(depth=56) shows some."
+        return [error_curves(runs), summary_table(runs)] + [html(f'<p class="reslab-hint">{hint}</p>')] * (left > 0)
 
     def refresh(self) -> None:
         """Looks at the store, and shows what has changed. A run that has come since is drawn too."""
@@ -139,6 +146,9 @@ def watch(
     `runs` (ids, or Run objects) names them; RunConfig fields such as `profile="short"` choose among all of the store.
     Without a front end it shows the figure as it is now. Raises ValueError for a name that is no field.
     """
+    runs = None if runs is None else list(runs)
+    if store is None and runs and isinstance(runs[0], Run):
+        store = runs[0].path.parent
     store = store if isinstance(store, RunStore) else RunStore(store)
     ids = None if runs is None else [run.id if isinstance(run, Run) else run for run in runs]
     panel = Watch(Following(store, ids, **wanted), live)
@@ -162,7 +172,7 @@ def difference(runs: list[Run]) -> str:
 
 
 def net_name(run: Run) -> tuple[str, str]:
-    return text.escape(run.id), net_colour(run.config)
+    return escaping.escape(run.id), net_colour(run.config)
 
 
 def _settings(runs: list[Run]) -> list[tuple[str, Any, Any]]:
@@ -175,7 +185,7 @@ def _settings(runs: list[Run]) -> list[tuple[str, Any, Any]]:
 
 
 def _setting(name: str, first: Any, second: Any) -> str:
-    cells = "".join(f"<td>{text.escape('–' if value is None else str(value))}</td>" for value in (first, second))
+    cells = "".join(f"<td>{escaping.escape('–' if value is None else str(value))}</td>" for value in (first, second))
     return f"<tr><th>{name}</th>{cells}<td></td></tr>"
 
 

@@ -64,9 +64,11 @@ def panels(page: Page, server: Server, out: Path, theme: str) -> None:
     row(page, "waiting").last.get_by_role("button", name="Pause").click()
     expect(row(page, "paused")).to_have_count(1, timeout=20_000)
     picture("train")
-    while page.locator(".reslab-row").count():
-        page.locator(".reslab-row").last.get_by_role("button", name="Stop").click()
-        page.wait_for_timeout(2000)
+    stop = page.locator(".reslab-row").get_by_role("button", name="Stop")
+    while stop.count():
+        stop.last.click()
+        page.wait_for_timeout(1500)
+    expect(page.locator(".reslab-row")).to_have_count(0, timeout=60_000)
 
 
 def says(run: Path, shortcut: str) -> bool:
