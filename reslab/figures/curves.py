@@ -15,6 +15,7 @@ AXES = {"iteration": "iteration", "epoch": "epoch", "seconds": "training time (s
 TRAINING, TEST = dict(width=1.8, dash="6px,4px"), dict(width=3.2, dash="solid")
 STRIP = 0.045  # width of the published values, right of the last iteration, as a share of the axis
 HALO = ", ".join(["0 0 3px white"] * 4)  # around a name that comes to lie on another curve
+ROOM = 860  # pixels for the legend in a notebook
 MOST_NAMES = 8  # curves that are named at their end; with more, the legend has to do
 
 
@@ -90,10 +91,21 @@ def _layout(nets: list[Net], x: str, end: float, scale: Scale, smoothing: float)
         ),
         yaxis=dict(title="error (%)", **scale.axis),
         hovermode="closest" if x == "seconds" else "x unified",
-        legend=dict(orientation="h", x=0, xanchor="left", y=1.02, yanchor="bottom"),
-        margin=dict(r=30 + 9 * names),
+        **_legend(nets, names),
         uirevision=f"{x} {scale.kind}",  # a zoom survives the next log point
     )
+
+
+def _legend(nets: list[Net], names: int) -> dict:
+    """Above the curves, in as many rows as it takes; at the right where names at the curves' ends (of so many letters)
+    would be too many.
+    """
+    if len(nets) > MOST_NAMES:
+        return dict(legend=dict(x=1.01, xanchor="left", y=1, yanchor="top"), margin=dict(r=20))
+    wide = sum(60 + 8 * len(net.label) for net in nets) + 300  # pixels, about, with the two keys
+    rows = -(-wide // ROOM)
+    place = dict(orientation="h", x=0, xanchor="left", y=1.02, yanchor="bottom")
+    return dict(legend=place, margin=dict(r=30 + 9 * names, t=100 + 20 * rows))
 
 
 def _line(net: Net, kind: str, x: np.ndarray, y: np.ndarray, **settings) -> go.Scatter:

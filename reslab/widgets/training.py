@@ -12,6 +12,7 @@ from ..batch.queue import Entry, Queue
 from ..figures.style import net_colour, net_label
 from ..runs import Run, RunStore
 from ..training.config import RunConfig
+from .button import Button
 from .panel import Panel
 
 FINISHED = 3  # of the latest finished runs that stay in sight
@@ -54,7 +55,7 @@ class Train(Panel):
         self._entries: list[Entry] = []
         self._finished: list[Run] = []
         if self.live:
-            self.buttons = {"train": ipw.Button(description="Train", button_style="primary")}
+            self.buttons = {"train": Button(description="Train", primary=True)}
             self.buttons["train"].on_click(self.guarded(self._train))
             self._what, self._list, self._done = ipw.HTML(), ipw.VBox(), ipw.HTML()
             bar = ipw.HBox([self.buttons["train"], self._what])
@@ -123,7 +124,7 @@ class Row:
 
     def __init__(self, entry: Entry, act: Callable[[str, str], None]):
         self._id, self._act, self._state = entry.run.id, act, ""
-        self.buttons: dict[str, ipw.Button] = {}
+        self.buttons: dict[str, Button] = {}
         self._text, self._controls = ipw.HTML(), ipw.HBox()
         self._text.add_class("reslab-progress")
         self.widget = ipw.HBox([self._text, self._controls])
@@ -136,8 +137,8 @@ class Row:
             self.buttons = {label: self._button(label, method) for label, method in ACTIONS[entry.state]}
             self._controls.children = tuple(self.buttons.values())
 
-    def _button(self, label: str, method: str) -> ipw.Button:
-        button = ipw.Button(description=label)
+    def _button(self, label: str, method: str) -> Button:
+        button = Button(description=label)
         button.on_click(lambda _: self._act(method, self._id))
         return button
 

@@ -15,6 +15,7 @@ from ..figures.axes import SCALES
 from ..figures.curves import AXES
 from ..runs import Run, RunStore
 from ..training.config import RunConfig
+from .button import Button
 from .following import Following
 from .panel import Panel, html
 from .plot import Plot
@@ -102,7 +103,7 @@ class Watch(Panel):
             y=ipw.ToggleButtons(options=SCALES, description="y", style=style),
             smoothing=ipw.FloatSlider(min=0, max=0.95, step=0.05, description="smoothing", readout_format=".2f"),
         )
-        self.exports = {kind: ipw.Button(description=kind.upper()) for kind in ("html", "png", "svg", "csv")}
+        self.exports = {kind: Button(description=kind.upper()) for kind in ("html", "png", "svg", "csv")}
         self._difference = ipw.HTML()
         for control in self.controls.values():
             control.observe(self.guarded(self._draw), "value")

@@ -40,6 +40,7 @@ def panels(page: Page, server: Server, out: Path, theme: str) -> None:
     picture("take")
     page.locator(".reslab-watch").scroll_into_view_if_needed()
     box = page.locator(".reslab-watch")
+    box.locator("thead input[type=checkbox]").check()
     box.locator("thead input[type=checkbox]").uncheck()
     for shortcut in SHOWN:
         config = server.folder / "runs"
@@ -81,7 +82,7 @@ def main(store: Path, out: Path) -> None:
         with tempfile.TemporaryDirectory() as name, chromium() as browser:
             shutil.copytree(store, Path(name) / "runs")
             with jupyterlab(Path(name), theme) as server:
-                page = browser.new_page(viewport=dict(width=1400, height=1250), device_scale_factor=1.5)
+                page = browser.new_page(viewport=dict(width=1400, height=1700), device_scale_factor=1.5)
                 panels(page, server, out, theme.lower())
 
 

@@ -199,9 +199,11 @@ def test_a_shortcut_of_ones_own_from_a_cell(watched, lab):
 
 def test_figure_and_data_are_saved(watched, lab):
     page = opened(watched, lab, "saved", seed=5)
-    train(page)
+    choose(page, "shortcut", "B")
+    train(page)  # at once: a press does not overtake a choice
     expect(page.locator(".reslab-train")).to_contain_text("done in", timeout=60_000)
-    page.wait_for_function(f"() => ({POINTS})() === 4", timeout=30_000)
+    line = page.locator(".reslab-watch tbody tr").filter(has_text="ResNet-8 (B)")
+    expect(line.filter(has_text="done").locator("input:checked")).to_have_count(1)
     saved = {}
     for kind in ("HTML", "PNG", "SVG", "CSV"):
         with page.expect_download() as download:
@@ -211,6 +213,7 @@ def test_figure_and_data_are_saved(watched, lab):
     assert saved["PNG"].startswith(b"\x89PNG") and b"<svg" in saved["SVG"][:500]
     assert b"Plotly.newPlot" in saved["HTML"] and len(saved["HTML"]) > 3_000_000  # opens without a network
     (run,) = RunStore(lab.folder / "runs").find(seed=5)
+    assert run.config.shortcut == "B"
     assert f"{run.id},12," in saved["CSV"].decode()
     finished(watched, lab)
 
