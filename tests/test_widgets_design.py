@@ -1,6 +1,8 @@
 """The design panel driven by its controls' values, its numbers and drawings against the nets themselves."""
 
 import re
+import threading
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -139,6 +141,28 @@ def test_unusual_values_that_it_begins_with_stay():
     assert 1202 in panel.controls["depth"].options and 5 in panel.controls["width"].options
     panel.controls["shortcut"].value = "C"
     assert panel.config == RunConfig(depth=1202, width=5, lr=0.01, shortcut="C")
+
+
+def test_two_controls_moved_at_once_both_count(panel):
+    """JupyterLab hands moves to the kernel in several threads: the second comes while the first is being drawn."""
+    tried = threading.Event()
+
+    def draws_slowly():
+        tried.wait(5)
+
+    panel.changed.append(draws_slowly)
+    first = threading.Thread(target=lambda: setattr(panel.controls["profile"], "value", "smoke"))
+    first.start()
+    second = threading.Thread(target=lambda: setattr(panel.controls["shortcut"], "value", "conv1x1"))
+    second.start()
+    while panel.controls["shortcut"].value != "conv1x1":
+        time.sleep(0.01)
+    tried.set()
+    assert panel.settled() == RunConfig(profile="smoke", shortcut="conv1x1")  # what is on the screen
+    first.join()
+    second.join()
+    assert panel.config == RunConfig(profile="smoke", shortcut="conv1x1")
+    assert panel.controls["shortcut"].value == "conv1x1"
 
 
 def test_listeners_hear_of_a_change(panel):

@@ -13,6 +13,8 @@ export default {
     model.on("change:description change:primary", show);
     show();
     el.append(button);
+    model.set("views", model.get("views") + 1);
+    model.save_changes();
     return () => model.off("change:description change:primary", show);
   },
 };

@@ -11,7 +11,8 @@ class Button(anywidget.AnyWidget):
     """A button with `description` on it; `on_click` callbacks are called with the button.
 
     ipywidgets' own sends its presses as messages, which JupyterLab gives to another thread than changes of state: they
-    overtake the choice that was made before, and wait while a cell runs. This one counts its `presses`.
+    overtake the choice that was made before, and wait while a cell runs. This one counts its `presses`; and `views`,
+    because the first change of any widget goes to the main thread too, and had better not be a press.
     """
 
     _esm = Path(__file__).with_name("button.js")
@@ -19,6 +20,7 @@ class Button(anywidget.AnyWidget):
     description = traitlets.Unicode().tag(sync=True)
     primary = traitlets.Bool(help="whether it is the one that matters").tag(sync=True)
     presses = traitlets.Int().tag(sync=True)
+    views = traitlets.Int().tag(sync=True)
 
     def on_click(self, callback: Callable[["Button"], object]) -> None:
         self.observe(lambda _change: callback(self), "presses")

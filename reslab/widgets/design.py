@@ -110,40 +110,60 @@ class Design(Panel):
         moved.__name__ = "design"
         return moved
 
+    def settled(self) -> RunConfig:
+        """The choice, with every control that has been moved taken over: JupyterLab may hand a press of a button to the
+        kernel in another thread than a move before it.
+        """
+        with self.lock:
+            shown = {name: self.controls[name].value for name in CONTROLS if getattr(self.config, name) is not None}
+            moved = {name: value for name, value in shown.items() if value != getattr(self.config, name)}
+            if moved:
+                self._set(**moved)
+            return self.config
+
     def _set(self, **values: Any) -> None:
         """Takes over new values, with all that follows from them, and shows the result; or, if that cannot be drawn,
         stays with the old ones.
         """
+        before = self.config
         try:
             ours = values.get("shortcut", self.config.shortcut) in SHORTCUTS
             # A plugin that is broken by now is no reason not to look at another shortcut.
             config = changed(self.config, [] if ours else self._loaded(), values)
             drawn = view(config)
             self.config = config
-        finally:
+        except Exception:
             if self.live:
-                self._follow()
+                self._follow(values)
+            raise
         if self.live:
+            self._follow(name for name in CONTROLS if getattr(before, name) != getattr(config, name))
             self._view.value = drawn
             self.tell("design", None)
         for tell in self.changed:
             tell()
 
-    def _follow(self) -> None:
-        """Sets the controls to what the config says, where a change of one has moved another."""
+    def _follow(self, names: Iterable[str]) -> None:
+        """Sets these controls to what the config says. Not the others: one may have been moved since, and its turn
+        comes.
+        """
         self._watching = False
-        depth = self.controls["depth"]
-        if (options := _depths(self.config.block, self.config.depth)) != depth.options:
-            depth.options = options
-        for name, control in self.controls.items():
-            value = getattr(self.config, name)
-            if name == "gate_bias":
-                control.layout.display = "none" if value is None else ""
-            if value is not None and control.value != value:
-                if name == "width" and value not in control.options:
-                    control.options = sorted({*control.options, value})
-                control.value = value
-        self._watching = True
+        try:
+            for name in names:
+                self._show(name, getattr(self.config, name))
+        finally:
+            self._watching = True
+
+    def _show(self, name: str, value: Any) -> None:
+        control = self.controls[name]
+        if name == "depth" and (options := _depths(self.config.block, value)) != control.options:
+            control.options = options
+        if name == "width" and value not in control.options:
+            control.options = sorted({*control.options, value})
+        if name == "gate_bias":
+            control.layout.display = "none" if value is None else ""
+        if value is not None and control.value != value:
+            control.value = value
 
 
 def changed(config: RunConfig, plugins: list[Plugin], values: dict[str, Any]) -> RunConfig:

@@ -89,7 +89,7 @@ def explorer(
     watch = Watch(Following(store, None if panel.live else _of_the_profile(store, panel.config, seeds)), live)
     take = Take(panel.config, live)
     closed = read_only or not panel.live
-    train = Closed(live) if closed else Train(store, lambda: panel.config, data=data, live=live)
+    train = Closed(live) if closed else Train(store, panel.settled, data=data, live=live)
     panel.changed.append(lambda: take.show(panel.config))
     if not closed:
         panel.changed.append(train.announce)
