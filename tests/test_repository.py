@@ -123,6 +123,20 @@ def test_speeds_in_the_text_are_those_of_the_committed_benchmark():
         assert line[4] == f"{row['over_eager']:.2f}" and line[5] == f"{100 * row['share_of_limit']:.0f} %"
 
 
+def test_the_explorers_numbers_in_the_text_are_those_that_were_measured():
+    text = (ROOT / "docs/benchmarks.md").read_text()
+    result = json.loads((ROOT / "experiments/results/explorer.json").read_text())
+    assert f"commit {result['commit'][:7]}" in text and not result["dirty"]
+    for name, latency in result["latency"].items():
+        depth, profile, state = name.split()
+        assert f"| {depth} | {profile} | {state} | {latency['median']:.0f} ms | {latency['p95']:.0f} ms |" in text
+        assert latency["median"] < 150
+    messages, size = result["messages"], result["bytes"]
+    assert f"| {messages['mean']:.1f}, at most {messages['most']} in a second | 20 |" in text and messages["most"] <= 20
+    for name in ("papermill", "saved"):
+        assert f"| {size[name] / 1000:.0f} kB | 300 kB |" in text and size[name] < 300_000
+
+
 def test_precisions_in_the_text_are_those_of_the_committed_runs():
     text = (ROOT / "docs/benchmarks.md").read_text()
     runs = json.loads((ROOT / "experiments/results/precision-short.json").read_text()).values()
