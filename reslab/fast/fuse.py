@@ -5,10 +5,11 @@ import operator
 from torch import fx, nn
 
 from ..nets.registry import Shortcut, is_a_users
+from ..nets.tracing import Tracer
 from .norm import FusedNorm
 
 
-class _Tracer(fx.Tracer):
+class _Tracer(Tracer):
     """Looks into reslab's own shortcuts but not into a user's, which may hold any Python: it is called as it is.
 
     Nor into a module without children, which may ask whether it is training: traced, the answer would stay.

@@ -9,6 +9,7 @@ import torch
 from torch import fx, nn
 
 from .registry import Shortcut
+from .tracing import Tracer
 
 GREEK = dict(alpha="α", beta="β", gamma="γ", delta="δ", lambda_="λ", lam="λ", sigma="σ", mu="μ", theta="θ")
 
@@ -64,7 +65,7 @@ class BlockGraph:
         return tuple(op for op in self.ops if op.lane in lanes)
 
 
-class _Tracer(fx.Tracer):
+class _Tracer(Tracer):
     """Sees into shortcuts and other modules with children; one that cannot be traced is one opaque operation."""
 
     proxy_buffer_attributes = True
@@ -75,12 +76,12 @@ class _Tracer(fx.Tracer):
             not any(module.children()) or super().is_leaf_module(module, name)  # torch.nn's own, but for Sequential
         )
 
-    def call_module(self, module, forward, args, kwargs):
+    def call_here(self, module, forward, args, kwargs):
         if isinstance(module, Shortcut):
             self.arguments = tuple(value.node for value in (*args, *kwargs.values()))
         before = len(self.graph.nodes)
         try:
-            return super().call_module(module, forward, args, kwargs)
+            return super().call_here(module, forward, args, kwargs)
         except Exception:  # any Python may stand there, and fail on a stand-in for a tensor in any way
             for node in reversed(list(self.graph.nodes)[before:]):
                 self.graph.erase_node(node)

@@ -24,7 +24,7 @@ STILL = "In JupyterLab the buttons that train the design above stand here."
 class Explorer:
     """Four panels, each of which a cell can show: `design`, `train`, `watch` and `take`. The explorer itself shows all.
 
-    `config` is the present design. `problems` of the panels are in the panels.
+    `config` is the present design.
     """
 
     def __init__(self, design: Design, train: "Train | Closed", watch: Watch, take: Take):

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from ..browser_fixtures import NOTEBOOKS, Server, chromium, jupyterlab, open_notebook, run_all
@@ -32,7 +33,9 @@ def panels(page: Page, server: Server, out: Path, theme: str) -> None:
         place.scroll_into_view_if_needed()
         page.mouse.move(2, 2)
         page.wait_for_timeout(1500)
-        place.screenshot(path=out / f"explorer-{panel}-{theme}.png")
+        path = out / f"explorer-{panel}-{theme}.png"
+        place.screenshot(path=path)
+        Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)  # a third of the size
 
     choose(page, "shortcut", "exclusive-gating")
     expect(page.locator(".reslab-headline h3")).to_have_text("ResNet-56 (exclusive-gating)")
