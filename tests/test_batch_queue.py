@@ -30,7 +30,10 @@ OPTIONS = dict(device="cpu", threads=1)
 WORKER, TRAINER = "reslab.batch.worker", "train"
 
 # Stand-ins for `reslab train`, given the run folder: one that is done at once, and one that goes on until stopped.
-DONE = "import sys, time, pathlib; pathlib.Path(sys.argv[1], 'status.json').write_text('{\"state\": \"done\"}')"
+DONE = (
+    "import os, sys, pathlib; path = pathlib.Path(sys.argv[1], 'status.json'); new = path.with_suffix('.new');"
+    'new.write_text(\'{"state": "done"}\'); os.replace(new, path)'
+)
 SLEEPS = "import time; time.sleep(60)"
 STUBBORN = (
     "import sys, signal, time, pathlib; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
@@ -184,7 +187,7 @@ def test_a_process_that_outlives_its_worker_is_taken_over(queue, stand_in):
 def test_a_process_that_outlives_its_worker_can_be_paused(queue, stand_in):
     stand_in(SLEEPS)
     run = queue.add(QUICK)
-    wait_until(lambda: of(queue, TRAINER))
+    wait_until(lambda: of(queue, TRAINER) and state(queue, QUICK) == "starting")  # the worker knows it
     kill(queue, WORKER)
     queue.pause(run.id)
     wait_until(lambda: state(queue, QUICK) == "paused" and not of(queue, WORKER))
@@ -202,8 +205,7 @@ def test_after_a_crash_nothing_goes_on_by_itself(queue, stand_in):
     assert not of(queue, WORKER)
     again.pause(first.id)
     again.resume(second.id)
-    wait_until(lambda: of(queue, TRAINER))
-    assert states(again) == {second.id: "starting", first.id: "paused"}
+    wait_until(lambda: states(again) == {second.id: "starting", first.id: "paused"})
     stand_in(DONE)
     again.stop(second.id)
     third = again.add(replace(QUICK, seed=2))
