@@ -154,3 +154,17 @@ def test_the_command_line_takes_a_plugin(plugin, tmp_path):
     plugin.write_text("import nothing_of_that_name")
     refused = CliRunner().invoke(app, [*command, "--plugins", str(plugin)])
     assert refused.exit_code == 2 and "my_shortcut.py, line 1: ModuleNotFoundError" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("merge", "words"),
+    [
+        ("        fx + 0.5 * x\n", ["my_shortcut.py, line 6", "Mine returns nothing", "return"]),
+        ("        return fx[:, :1] + 0 * x[:, :1]\n", ["my_shortcut.py, line 6", "Mine returns [16, 1, 8, 8]"]),
+    ],
+)
+def test_a_merge_that_returns_the_wrong_thing_is_named(plugin, tmp_path, merge, words):
+    plugin.write_text(HALF[: HALF.index("        return")] + merge)
+    with pytest.raises(ValueError) as error:
+        train(config(plugin), tmp_path / "runs", device="cpu")
+    assert all(word in str(error.value) for word in words), error.value

@@ -83,10 +83,13 @@ def test_a_ticker_ends_when_its_cell_is_run_again(monkeypatch):
 
     monkeypatch.setattr("reslab.widgets.ticker.get_ipython", Shell)
     ticks = []
-    first, beside = Ticker(lambda: ticks.append(1), 0.01), Ticker(lambda: ticks.append(1), 0.01)
+    first, beside = (
+        Ticker(lambda: ticks.append(1), 0.01, of_its_cell=True),
+        Ticker(lambda: ticks.append(1), 0.01, of_its_cell=True),
+    )
     time.sleep(0.1)
     assert first.is_alive() and beside.is_alive()  # two panels of one cell
-    second = Ticker(lambda: ticks.append(2), 0.01)
+    second = Ticker(lambda: ticks.append(2), 0.01, of_its_cell=True)
     first.join(5)
     beside.join(5)
     assert not first.is_alive() and second.is_alive()

@@ -116,7 +116,7 @@ def _next_commands(plan: Plan) -> list[tuple[str, str]]:
     def again(profile: str, seeds: int) -> str:
         if plan.experiment.name == "degradation" and not given:  # make needs no activated environment
             return f"make reproduce PROFILE={profile} SEEDS={seeds}"
-        options = [plan.experiment.name, "--profile", profile, "--seeds", str(seeds), *given]
+        options = [plan.experiment.called, "--profile", profile, "--seeds", str(seeds), *given]
         return f"reslab reproduce {shlex.join(options)}"
 
     commands = [

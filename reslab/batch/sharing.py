@@ -54,8 +54,11 @@ def as_experiment(config: RunConfig, seeds: int = 3) -> str:
     if "gate_bias" not in values:  # the other shortcuts have no gate
         values["shortcut"] = list(dict.fromkeys(["none", "A", config.shortcut]))
         question = "What does this shortcut do to training, against no shortcut and the identity?"
+    title = f"The shortcut {config.shortcut} at depth {config.depth}"
+    if config.shortcut in ("none", "A"):
+        title, question = f"Plain and residual at depth {config.depth}", "What does the identity do to training?"
     study = dict(
-        title=f"The shortcut {config.shortcut} at depth {config.depth}",
+        title=title,
         question=question,
         notebook="train.ipynb",
         report="02_shortcut_explorer.ipynb",

@@ -83,6 +83,12 @@ class Experiment:
     grid: Grid
     profile: str = "demo"
     seeds: int = 1
+    file: Path | None = None  # that it was read from
+
+    @property
+    def called(self) -> str:
+        """What `reslab reproduce` finds it by: the name of one in experiments/, or the file."""
+        return self.name if self.file is None or self.file.parent == EXPERIMENTS else str(self.file)
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> "Experiment":
@@ -191,7 +197,7 @@ def _read(path: Path) -> Experiment:
     values["grid"] = {name: lines.check(as_axis, name, value) for name, value in grid.items()}
     for point in _points(values["grid"]):
         lines.check(lambda point: RunConfig(profile=values.get("profile", "demo"), **point), point)
-    return Experiment(path.stem, **values)
+    return Experiment(path.stem, **values, file=path)
 
 
 def _beside(path: Path, plugins: Any) -> Any:

@@ -15,7 +15,7 @@ AXES = {"iteration": "iteration", "epoch": "epoch", "seconds": "training time (s
 TRAINING, TEST = dict(width=1.8, dash="6px,4px"), dict(width=3.2, dash="solid")
 STRIP = 0.045  # width of the published values, right of the last iteration, as a share of the axis
 HALO = ", ".join(["0 0 3px white"] * 4)  # around a name that comes to lie on another curve
-ROOM = 860  # pixels for the legend in a notebook
+ROOM = 620  # pixels for the legend in a notebook
 MOST_NAMES = 8  # curves that are named at their end; with more, the legend has to do
 
 

@@ -213,7 +213,7 @@ class _Reader:
     @staticmethod
     def _label(kind: str, words: str, p: object) -> str:
         if kind in ("dropout", "stochastic-depth"):
-            return kind.replace("-", " ") + (f" {p:g}" if isinstance(p, int | float) else "")
+            return kind.replace("-", " ") + (f" {p:.2g}" if isinstance(p, int | float) else "")
         return dict(bn="BN", relu="ReLU", sigmoid="σ", concat="concat", pad="pad").get(kind, words)
 
     def _text(self, value: object) -> str:

@@ -83,7 +83,7 @@ def _run(path: Path, source: bytes) -> Plugin:
         exec(compile(source, str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
-        raise PluginError(f"plugins: {explain(error, [path]) or f'{path}: {_said(error)}'}") from error
+        raise PluginError(f"plugins: {explain(error, [path]) or f'{path}: {_said(error)}'}") from None
     finally:
         registering_into.reset(token)
     if not registry:
@@ -117,7 +117,7 @@ def naming_lines(plugins: Sequence[Plugin]) -> Iterator[None]:
         told = None if isinstance(error, PluginError) else explain(error, [plugin.path for plugin in plugins])
         if told is None:
             raise
-        raise PluginError(told) from error
+        raise PluginError(told) from None
 
 
 def _said(error: BaseException) -> str:

@@ -70,7 +70,17 @@ class Shortcut(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define merge(x, fx)")
 
     def forward(self, x: torch.Tensor, fx: torch.Tensor) -> torch.Tensor:
-        return self.merge(x, fx)
+        y = self.merge(x, fx)
+        if y is None or (isinstance(y, torch.Tensor) and isinstance(fx, torch.Tensor) and y.shape != fx.shape):
+            raise ValueError(self._wrong(y, fx))
+        return y
+
+    def _wrong(self, y: torch.Tensor | None, fx: torch.Tensor) -> str:
+        code = type(self).merge.__code__
+        where = f"{code.co_filename.rpartition('/')[2]}, line {code.co_firstlineno}: merge of {type(self).__name__}"
+        if y is None:
+            return f"{where} returns nothing; end it with `return ...`"
+        return f"{where} returns {list(y.shape)} where F(x) is {list(fx.shape)}; self.identity(x) has its shape"
 
 
 def register(name: str) -> Callable[[type[Shortcut]], type[Shortcut]]:

@@ -1,5 +1,6 @@
 """Panel 1: a net put together by its controls, and drawn at once from the module that they make."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import lru_cache
@@ -14,6 +15,7 @@ from ..data import DATASETS
 from ..figures.drawing import block_drawing
 from ..figures.strip import net_strip
 from ..figures.style import net_colour, net_label
+from ..figures.svg import Drawing
 from ..nets import ORDERS, SHORTCUTS, Anatomy, CifarNet, anatomy
 from ..nets.blocks import BLOCKS
 from ..nets.cifar import check_depth
@@ -215,17 +217,25 @@ def _view(_id: str, config: RunConfig) -> str:
     headline = f'<div class="reslab-headline">{dot}<h3>{escape(net_label(config))}</h3></div>'
     return (
         f'<div class="reslab-top"><div>{headline}{_words(config)}</div>{_numbers(config, net, layers)}</div>'
-        f'<div class="reslab-blocks">{"".join(map(str, drawings))}</div>'
+        f'<div class="reslab-blocks">{"".join(map(_in_scale, drawings))}</div>'
         f'<div class="reslab-strip">{strip}</div>'
     )
 
 
+def _in_scale(drawing: Drawing) -> str:
+    """A drawing in a box as wide as it: side by side, two shrink alike."""
+    width = re.search(r'viewBox="0 0 (\d+)', drawing.svg)[1]
+    return f'<div style="flex:{width} 1 0;max-width:{width}px">{drawing}</div>'
+
+
 def _words(config: RunConfig) -> str:
     """Formula, sentence and source of the shortcut and, if it is not the original, of the order."""
-    told = [shortcut_class(config.shortcut, config.plugins)]
+    told: list[Any] = [shortcut_class(config.shortcut, config.plugins)]
     told += [ORDERS[config.activation_order]] * (config.activation_order != "original")
     rows = ""
     for it in told:
+        if it is not told[0] and config.shortcut != "A":
+            rows += '<p class="reslab-hint">and with the order, for the identity:</p>'
         formula = mathml(it.formula) if it.formula else ""
         source = f" <cite>{escape(it.source)}</cite>" if it.source else ""
         rows += f'<p class="reslab-formula">{formula}</p><p>{escape(it.sentence)}{source}</p>'
@@ -245,6 +255,7 @@ def _numbers(config: RunConfig, net: CifarNet, layers: Anatomy) -> str:
         more = f"{mine - theirs:+,} ({100 * (mine / theirs - 1):.1f} %)" if mine != theirs else "the same"
         rows += f"<tr><th>{name}</th><td>{mine:,}</td><td>{theirs:,}</td><td>{more}</td></tr>"
     facts = f"{config.image_size}×{config.image_size} images, width {config.width}, {config.iterations:,} iterations"
+    facts += f" of batch {config.batch}. Layers count on the main path only."
     head = "<tr><th></th><th>this net</th><th>plain twin</th><th></th></tr>"
     table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
-    return f'<div class="reslab-numbers reslab-figures">{table}<p>{facts} of batch {config.batch}</p></div>'
+    return f'<div class="reslab-numbers reslab-figures">{table}<p>{facts}</p></div>'

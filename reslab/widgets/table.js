@@ -64,7 +64,7 @@ function render({ model, el }) {
     const tr = make("tr");
     const first = make("th", "reslab-table-pick");
     first.append(all);
-    tr.append(first, make("th", "reslab-table-dot"));
+    tr.append(first, make("th", "reslab-table-dot"), make("th", "reslab-table-pick"));
     for (const { key, label, kind, unit } of model.get("columns")) {
       const th = make("th", `reslab-${kind}`);
       const button = Object.assign(make("button", "reslab-table-sort"), { type: "button" });
@@ -75,7 +75,6 @@ function render({ model, el }) {
       th.append(button);
       tr.append(th);
     }
-    tr.append(make("th", "reslab-table-pick"));
     head.replaceChildren(tr);
   }
 
@@ -88,10 +87,10 @@ function render({ model, el }) {
     entry.dot = make("span");
     entry.compare = Object.assign(make("button", "reslab-table-compare", "Compare"), { type: "button" });
     entry.compare.addEventListener("click", () => toggle(id));
-    const [pick, dot, last] = ["pick", "dot", "pick"].map((name) => make("td", `reslab-table-${name}`));
+    const [pick, dot, compare] = ["pick", "dot", "pick"].map((name) => make("td", `reslab-table-${name}`));
     pick.append(entry.check);
     dot.append(entry.dot);
-    last.append(entry.compare);
+    compare.append(entry.compare);
     entry.cells = model.get("columns").map(({ kind }) => {
       const td = make("td", `reslab-${kind}`);
       const text = make("span", "reslab-table-value");
@@ -100,7 +99,7 @@ function render({ model, el }) {
       td.append(...[track, text].filter(Boolean));
       return { td, text, track };
     });
-    entry.tr.append(pick, dot, ...entry.cells.map((cell) => cell.td), last);
+    entry.tr.append(pick, dot, compare, ...entry.cells.map((cell) => cell.td));
     fill(entry);
     return entry.tr;
   }

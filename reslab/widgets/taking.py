@@ -22,7 +22,7 @@ class Take(Panel):
         self.config = config
         if self.live:
             self.snippets = {form: Snippet(language=form) for form in FORMS}
-            hint = "Save the last as mine.yaml; reslab reproduce mine.yaml then trains all of it and draws error bars."
+            hint = "Save the last as mine.yaml: in that folder, reslab reproduce mine.yaml trains it, with error bars."
             box = ipw.GridBox(list(self.snippets.values()))
             box.add_class("reslab-snippets")
             self.widget = self.wrapped(box, ipw.HTML(f'<p class="reslab-hint">{hint}</p>'))

@@ -12,13 +12,13 @@ _tickers: "WeakSet[Ticker]" = WeakSet()
 class Ticker(threading.Thread):
     """Calls `tick` every `seconds` until `stop`. A thread, since a kernel's own loop stands still while a cell runs.
 
-    The ticker of a cell that is run again ends: what it served is no longer on the screen.
+    With `of_its_cell`, it ends when its cell is run again: what it served is no longer on the screen.
     """
 
-    def __init__(self, tick: Callable[[], object], seconds: float):
+    def __init__(self, tick: Callable[[], object], seconds: float, of_its_cell: bool = False):
         super().__init__(name="reslab ticker", daemon=True)
         self._tick, self._seconds, self._stopped = tick, seconds, threading.Event()
-        self._cell, self._execution = _where()
+        self._cell, self._execution = _where() if of_its_cell else (None, None)
         for other in list(_tickers):
             if self._cell and other._cell == self._cell and other._execution != self._execution:
                 other.stop()

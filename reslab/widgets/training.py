@@ -93,7 +93,7 @@ class Train(Panel):
         entries = self.queue.entries()
         here = {entry.run.id for entry in entries}
         for before in self._entries:
-            if before.run.id not in here and before.run.state == "done":
+            if before.run.id not in here and before.run.state != "new":
                 self._finish(before.run)
         self._entries = entries
         rows = {}
@@ -176,6 +176,10 @@ def _progress(entry: Entry) -> str:
 
 
 def _finished(run: Run) -> str:
+    if run.state != "done":
+        at = f"{run.status.get('iteration', 0):,} of {run.status.get('iterations', 0):,}"
+        told = f"{run.state} at iteration {at}; Train goes on from there"
+        return f'<div class="reslab-entry">{_name(run)}<span>{told}</span></div>'
     last = run.final
     errors = f"training error {last['train_error']:.2f} %, test error {last['test_error']:.2f} %"
     return f'<div class="reslab-entry">{_name(run)}<span>done in {duration(last["seconds"])}: {errors}</span></div>'

@@ -13,6 +13,7 @@ from ..batch.results import as_csv
 from ..figures import error_curves, net_colour, summary_table
 from ..figures.axes import SCALES
 from ..figures.curves import AXES
+from ..figures.nets import nets_of
 from ..runs import Run, RunStore
 from ..training.config import RunConfig
 from .button import Button
@@ -27,15 +28,15 @@ MOST = 12  # runs that are drawn without having been chosen
 MOST_STILL = 6  # nets in a still picture
 COLUMNS = [
     dict(key="net", label="net", kind="text"),
-    dict(key="dataset", label="data", kind="text"),
-    dict(key="profile", label="profile", kind="text"),
-    dict(key="also", label="also", kind="text"),
-    dict(key="seed", label="seed", kind="number", digits=0),
-    dict(key="state", label="state", kind="state"),
-    dict(key="progress", label="progress", kind="progress"),
     dict(key="train_error", label="training error", kind="number", digits=2, unit="%"),
     dict(key="test_error", label="test error", kind="number", digits=2, unit="%"),
+    dict(key="state", label="state", kind="state"),
+    dict(key="progress", label="progress", kind="progress"),
+    dict(key="seed", label="seed", kind="number", digits=0),
+    dict(key="profile", label="profile", kind="text"),
+    dict(key="dataset", label="data", kind="text"),
     dict(key="seconds", label="time", kind="number", digits=0, unit="s"),
+    dict(key="also", label="also", kind="text"),
 ]
 
 
@@ -57,7 +58,7 @@ class Watch(Panel):
 
     def start(self) -> Ticker:
         """Looks at the store from now on, about once a second."""
-        return Ticker(self.guarded(self.refresh), EVERY)
+        return Ticker(self.guarded(self.refresh), EVERY, of_its_cell=True)
 
     def still(self) -> list[Any]:
         """Figure and table of all runs, or of those of the latest nets: a saved notebook stays small."""
@@ -75,10 +76,12 @@ class Watch(Panel):
         touched = self.following.refresh()
         if not self.live or not touched:
             return
-        self.table.rows = self.following.rows
-        came = [row["id"] for row in self.following.rows if row["id"] not in new]
+        drawn = {row["id"]: row["colour"] for row in self.table.rows}
+        self.table.rows = [row | dict(colour=drawn.get(row["id"], row["colour"])) for row in self.following.rows]
+        came = [row for row in self.following.rows if row["id"] not in new]
         if came and len(self.table.shown) < 2 * MOST:
-            self.table.shown = [*self.table.shown, *came]  # which draws
+            others = {row["id"] for row in self.following.rows if _kind(row) != _kind(came[0])}
+            self.table.shown = [*({*self.table.shown} - others), *(row["id"] for row in came)]  # which draws
         elif touched & {*self.table.shown}:
             self._draw()
         if touched & {*self.table.pair}:
@@ -91,8 +94,9 @@ class Watch(Panel):
             self.table.shown = [*self.table.shown, run_id]
 
     def _usual(self) -> list[str]:
-        """What is drawn until somebody chooses: all runs, or the latest."""
-        return [row["id"] for row in self.following.rows][:MOST]
+        """What is drawn until somebody chooses: the latest runs, as far as they can be compared with the last one."""
+        rows = self.following.rows
+        return [row["id"] for row in rows if _kind(row) == _kind(rows[0])][:MOST]
 
     def _build(self) -> None:
         self.plot, self.table = Plot(), RunTable(columns=COLUMNS, rows=self.following.rows)
@@ -121,8 +125,12 @@ class Watch(Panel):
 
     def _draw(self, _change: object = None) -> None:
         values = {name: control.value for name, control in self.controls.items()}
-        self.figure = error_curves(self._runs(), **values)
+        runs = self._runs()
+        self.figure = error_curves(runs, **values)
         self.plot.show(self.figure)
+        shades = {net.config: net.colour for net in nets_of(runs)}  # as drawn: curves of one net have several
+        drawn = {run.id: shades.get(replace(run.config, seed=0)) for run in runs}
+        self.table.rows = [row | dict(colour=drawn.get(row["id"]) or row["colour"]) for row in self.following.rows]
 
     def _compare(self, _change: object = None) -> None:
         self._difference.value = difference([self.following.runs[name] for name in self.table.pair])
@@ -133,6 +141,11 @@ class Watch(Panel):
             self.plot.download(kind, "reslab-curves", content and content())
 
         return export
+
+
+def _kind(row: dict[str, Any]) -> tuple[str, str]:
+    """Runs with another profile or data set are no comparison, and squeeze each other's axes."""
+    return row["profile"], row["dataset"]
 
 
 def watch(
