@@ -198,20 +198,20 @@ def column(page: Page, number: int, n: int = 6) -> list[str]:
 def test_the_table_sorts_by_header_up_down_and_back(page):
     page, _ = page
     header = page.locator(".reslab-table th[data-key=error]")
-    given = column(page, 7)
+    given = column(page, 8)
     assert given[3] == "–"
     header.get_by_role("button").click()
     expect(header).to_have_attribute("aria-sort", "ascending")
-    values = column(page, 7, 340)
+    values = column(page, 8, 340)
     numbers = [float(value) for value in values if value != "–"]
     assert numbers == sorted(numbers) and values[len(numbers) :] == ["–"] * 85
     header.get_by_role("button").press("Enter")
     expect(header).to_have_attribute("aria-sort", "descending")
-    values = column(page, 7, 340)
+    values = column(page, 8, 340)
     assert [float(value) for value in values[:255]] == sorted(numbers, reverse=True) and values[-1] == "–"
     header.get_by_role("button").press("Space")
     expect(header).to_have_attribute("aria-sort", "none")
-    assert column(page, 7) == given
+    assert column(page, 8) == given
 
 
 def test_filter_ticks_and_comparison_reach_the_kernel_and_outlive_an_update(page, lab):
