@@ -5,8 +5,11 @@ import time
 
 import pytest
 
+from reslab.widgets.explorer import explorer
 from reslab.widgets.panel import Panel, attached
 from reslab.widgets.ticker import Ticker
+
+from .test_figures import make_run
 
 
 def test_an_exception_in_a_callback_is_shown_until_it_goes_well(caplog):
@@ -99,3 +102,20 @@ def test_a_ticker_ends_when_its_cell_is_run_again(monkeypatch):
     second.stop()
     second.join(5)
     assert set(ticks) == {2}
+
+
+def test_an_explorer_made_again_leaves_the_panels_on_the_screen_alive(monkeypatch, tmp_path):
+    """Its panels stand in other cells: they go on until those are run again."""
+    execution = iter("1234")
+
+    class Shell:
+        def get_parent(self):
+            return {"metadata": {"cellId": "cell-2"}, "header": {"msg_id": next(execution)}}
+
+    monkeypatch.setattr("reslab.widgets.ticker.get_ipython", Shell)
+    rooms = [explorer(tmp_path, live=True, read_only=True) for _ in range(2)]
+    make_run(tmp_path)
+    deadline = time.monotonic() + 20
+    while not all(room.watch.table.rows for room in rooms):
+        assert time.monotonic() < deadline, "a room has stopped looking"
+        time.sleep(0.05)
