@@ -51,5 +51,5 @@ clean:  ## removes .venv; runs, reports and data stay
 	@touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[app,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[app,ray,s3,tensorboard,test]'
 	@touch $@

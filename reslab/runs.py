@@ -15,15 +15,17 @@ from collections.abc import Iterator
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
-import torch
 
 from .files import write_atomically, write_json
 from .names import check_names
-from .nets.plugins import check_copy
-from .training.config import RunConfig
+
+if TYPE_CHECKING:  # torch takes a second to load, and who lists ten thousand runs does not need it
+    import torch
+
+    from .training.config import RunConfig
 
 # Errors in percent, losses in nats, seconds of wall clock over all sittings; train_* are running means since the last
 # log point.
@@ -71,8 +73,11 @@ class Run:
         return self.path.name
 
     @cached_property
-    def config(self) -> RunConfig:
+    def config(self) -> "RunConfig":
         """The run's settings, its plugins being the copies it keeps. Raises ValueError if config.json is not ours."""
+        from .nets.plugins import check_copy
+        from .training.config import RunConfig
+
         values = json.loads((self.path / "config.json").read_text())
         copies = [self.path / PLUGINS / name for name in values.get("plugins", [])]
         for copy in copies:
@@ -119,7 +124,7 @@ class Run:
             raise ValueError(f"{self.id} has no log point yet")
         return rows[-1]
 
-    def weights(self) -> dict[str, torch.Tensor]:
+    def weights(self) -> "dict[str, torch.Tensor]":
         """The trained net's state dict. Raises ValueError if the run is not done."""
         from safetensors.torch import load_file
 
@@ -147,11 +152,11 @@ class RunStore:
             raise ValueError(f"store={str(root)!r} is a URL; a store is a folder on this machine or a mounted disk")
         self.root = Path(root)
 
-    def run(self, config: RunConfig) -> Run:
+    def run(self, config: "RunConfig") -> Run:
         """The run of this config, which may be new; nothing is written."""
         return Run(self.root / config.id)
 
-    def create(self, config: RunConfig) -> Run:
+    def create(self, config: "RunConfig") -> Run:
         """The run of this config with its folder, config.json and a copy of each plugin in place."""
         run = self.run(config)
         run.path.mkdir(parents=True, exist_ok=True)
@@ -180,6 +185,8 @@ class RunStore:
 
         Raises ValueError for a name that is no RunConfig field or a state that does not exist.
         """
+        from .training.config import RunConfig
+
         check_names(wanted, [field.name for field in fields(RunConfig)], "RunConfig")
         if state is not None and state not in STATES:
             raise ValueError(f"state={state!r} is not possible; allowed: {', '.join(STATES)}")

@@ -41,7 +41,7 @@ def test_environment_is_in_step_with_pyproject():
 def test_dependencies_are_bounded_on_both_sides():
     extras = [item for items in PROJECT["optional-dependencies"].values() for item in items]
     for dependency in PROJECT["dependencies"] + extras:
-        assert re.fullmatch(r"[\w-]+>=[\d.]+,<\d+", dependency), dependency
+        assert re.fullmatch(r"[\w-]+(\[\w+\])?>=[\d.]+,<\d+", dependency), dependency
 
 
 def test_what_is_imported_is_declared():
