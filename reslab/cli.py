@@ -144,6 +144,9 @@ def reproduce_command(
     store: Store = None,
     data: Data = None,
     jobs: Annotated[int | None, typer.Option(help="Runs at a time. Default: one a core; on a GPU one.")] = None,
+    engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    per_gpu: Annotated[int, typer.Option(help="Runs that share a GPU.")] = 1,
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster.")] = None,
     parameter: Annotated[
         list[str] | None,
         typer.Option("-p", metavar="NAME=VALUE", help="A RunConfig field, or a parameter of the report notebook."),
@@ -156,13 +159,15 @@ def reproduce_command(
     """Run a study: train what is missing, then make its report."""
     from rich.console import Console
 
+    from .batch.engines import EngineOptions
     from .batch.plan import make_plan
     from .batch.reproduce import reproduce
     from .batch.spec import parse_parameters
 
     with sentences():
         parameters = parse_parameters(parameter or [])
-        options = dict(profile=profile, seeds=seeds, store=store, data=data, jobs=jobs, parameters=parameters)
+        options = dict(profile=profile, seeds=seeds, store=store, data=data, parameters=parameters)
+        options["engine"] = EngineOptions(engine, jobs, per_gpu, address)
         raise typer.Exit(reproduce(make_plan(experiment, **options), Console(), out, dry_run))
 
 

@@ -117,10 +117,29 @@ def test_a_signal_interrupts_the_kernel_and_waits_for_it(tmp_path):
 def test_a_signal_before_the_first_cell_begins_stops_it_too(tmp_path):
     path = write_notebook(tmp_path / "a.ipynb", "folder: str = ''", WAITS)
     command = [sys.executable, "-m", "reslab.batch.notebook", str(path), str(tmp_path / "out.ipynb")]
-    with subprocess.Popen([*command, json.dumps({"folder": str(tmp_path)})], stderr=subprocess.DEVNULL) as process:
-        wait_until((tmp_path / "out.ipynb").exists)  # papermill is there, its kernel is not
+    command, environment = [*command, json.dumps({"folder": str(tmp_path)})], os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
+        wait_until(lambda: list(tmp_path.glob("reslab-*/*.ipynb")))  # papermill is there, its kernel is not
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 128 + signal.SIGINT
-    assert not (tmp_path / "begun").exists()
+    assert not (tmp_path / "begun").exists() and not list(tmp_path.glob("reslab-*"))
     assert nbformat.read(tmp_path / "out.ipynb", 4).cells[-1].outputs == []
+
+
+def test_a_notebook_whose_run_is_another_s_is_not_put_in_its_place(tmp_path, capsys):
+    raises = "class RunBusy(Exception): pass\nraise RunBusy('process 5 has it')"
+    path, out = write_notebook(tmp_path / "a.ipynb", "x: int = 1", raises), tmp_path / "out.ipynb"
+    out.write_text("of the other")
+    with pytest.raises(SystemExit) as ended:
+        notebook.main(str(path), str(out), "{}")
+    assert ended.value.code == notebook.BUSY and out.read_text() == "of the other"
+    assert capsys.readouterr().err == "RunBusy: process 5 has it\n"
+
+
+def test_a_dead_kernel_has_an_exit_code_of_its_own_and_leaves_its_notebook(tmp_path, capfd):
+    path = write_notebook(tmp_path / "a.ipynb", "x: int = 1", "print('on')", "import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(SystemExit) as ended:
+        notebook.main(str(path), str(tmp_path / "out.ipynb"), "{}")
+    assert ended.value.code == notebook.DIED and "the kernel died" in capfd.readouterr().err
+    assert nbformat.read(tmp_path / "out.ipynb", 4).cells[-2].outputs[0].text == "on\n"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from reslab import RunConfig, train
+from reslab.batch.engines import EngineOptions
 from reslab.batch.notebook import declared, execute
 from reslab.batch.plan import make_plan, run_parameters
 from reslab.batch.spec import NOTEBOOKS
@@ -40,8 +41,15 @@ def test_a_parameter_that_cannot_be_is_refused(study, tmp_path, given, message):
 
 
 def test_other_options_that_cannot_be_are_refused(study, tmp_path):
-    with pytest.raises(ValueError, match="jobs=0"):
-        make_plan(study, jobs=0)
+    for options, message in [
+        (dict(jobs=0), "jobs=0"),
+        (dict(per_gpu=0), "per_gpu=0"),
+        (dict(name="dask"), "engine='dask' does not exist; allowed: local, ray"),
+        (dict(name="ray", jobs=2), "jobs is for the local engine"),
+        (dict(address="auto"), "add --engine ray"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            EngineOptions(**options)
     with pytest.raises(ValueError, match="profile='dmo'"):
         make_plan(study, profile="dmo")
     with pytest.raises(ValueError, match="seeds=0"):
@@ -74,6 +82,12 @@ def test_a_notebook_is_told_enough_to_train_the_very_config(config):
     assert not set(given) & set(settings)
 
 
+def test_a_run_in_a_batch_never_waits_for_another_batch(tmp_path):
+    assert "wait" in declared(NOTEBOOKS / "train.ipynb")
+    (first, *_) = make_plan("degradation", store=tmp_path / "runs").runs
+    assert first.parameters["wait"] is False
+
+
 def test_a_config_as_its_profile_has_it_needs_no_settings():
     given = run_parameters(RunConfig(56, "none", "demo", 2), TAKES, "train.ipynb")
     assert given == dict(depth=56, shortcut="none", profile="demo", seed=2)
@@ -85,7 +99,7 @@ def test_the_repository_s_train_notebook_takes_them():
 
 def test_the_plan_knows_what_is_there(study, tmp_path):
     train(RunConfig(8, "none", "smoke"), tmp_path / "runs")
-    plan = make_plan(study, store=tmp_path / "runs", seeds=2, jobs=3)
+    plan = make_plan(study, store=tmp_path / "runs", seeds=2)
     assert [(p.label, p.state, p.iteration) for p in plan.runs] == [
         ("plain8 seed 0", "done", 12),
         ("res8 seed 0", "new", 0),
@@ -104,9 +118,9 @@ def test_the_plan_knows_what_is_there(study, tmp_path):
 def test_relative_folders_are_made_absolute_and_the_usual_ones_left_alone(study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RESLAB_STORE", "here")
-    assert make_plan(study).store == tmp_path / "here"
+    assert make_plan(study).store == str(tmp_path / "here")
     plan = make_plan(study, store="there", data="images")
-    assert plan.store == tmp_path / "there"
+    assert plan.store == str(tmp_path / "there")
     assert plan.report["data"] == plan.runs[0].parameters["data"] == str(tmp_path / "images")
     assert "data" not in make_plan(study).report
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from reslab import RunConfig, RunStore
 from reslab.batch import progress
-from reslab.batch.progress import LiveTable, LogLines, Seen, duration, look, watch
+from reslab.batch.progress import LiveTable, LogLines, Seen, duration, look, visible, watch
 
 
 def a_run(folder, state="running", iteration=6, heartbeat=None):
@@ -54,6 +54,23 @@ def test_log_lines_come_at_changes_and_now_and_then(monkeypatch):
     ] + ["a: done, iteration 80 of 100, training error 8.2 %, 1,234 images/s"]
 
 
+def test_log_lines_count_when_something_has_ended():
+    console = Console(file=io.StringIO())
+    rows = [
+        Seen("a", "running", left=50.0),
+        Seen("b", "waiting", left=120.0, note="killed by SIGKILL"),
+        Seen("c", "done"),
+    ]
+    with watch(console, 1) as lines:
+        lines.show(lambda: rows, last=True)
+    assert console.file.getvalue().splitlines() == [
+        "a: running, 50 s left",
+        "c: done",
+        "1 waiting, 1 running, 1 done; about 3 min left in all",
+    ]
+    assert rows[1].line() == "b: waiting, to be tried again: killed by SIGKILL"
+
+
 def test_a_terminal_gets_one_table():
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
     rows = [Seen("a", "waiting", left=60.0), Seen("b", "running", 1, 12, 80.0, 1234.5, 30.0), Seen("c", "done")]
@@ -62,7 +79,18 @@ def test_a_terminal_gets_one_table():
         table.show(lambda: rows, last=True)
     text = console.file.getvalue()
     assert "80.0 %" in text and "1,234" in text and "about 2 min left in all" in text
+    assert "1 waiting, 1 running, 1 done" in text
     assert text.index("b ") < text.index("a  ")
+
+
+def test_a_table_that_is_too_small_shows_what_tells_most():
+    states = ["done"] * 50 + ["failed", "running", "elsewhere"] + ["waiting"] * 50
+    rows = [Seen(str(index), state) for index, state in enumerate(states)]
+    shown = visible(rows, 9)
+    assert [row.state for row in shown] == ["done"] * 3 + ["failed", "running", "elsewhere"] + ["waiting"] * 3
+    assert [row.label for row in shown if row.state in ("done", "waiting")] == ["47", "48", "49", "53", "54", "55"]
+    assert [row.state for row in visible(rows, 2)] == ["running", "elsewhere"]
+    assert visible(rows[50:60], 100) == rows[50:60]
 
 
 def test_durations():

@@ -4,9 +4,10 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,26 @@ from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from papermill.exceptions import PapermillExecutionError
+from upath import UPath
 
+from ..files import write_atomically
 from ..names import check_names
 
+BUSY, DIED = 75, 76  # exit codes for ends that say nothing about the notebook: see KernelDied and RunTaken
+ORPHAN = 0.5  # seconds between looks whether the process that started this one still lives
 STARTS = 3  # a kernel that dies before its first cell (two of them picked one port, say) is started again
 
 
 class NotebookFailed(Exception):
-    """A cell raised, or the kernel died; the message says what happened. The notebook holds the whole story."""
+    """A cell raised; the message says what. The notebook holds the whole story."""
+
+
+class KernelDied(NotebookFailed):
+    """The kernel is gone: killed, out of memory. The same notebook may well succeed in another one."""
+
+
+class RunTaken(NotebookFailed):
+    """Another process trains the notebook's run (a cell raised RunBusy or OwnershipLost): its notebook is the run's."""
 
 
 class Interrupted(Exception):
@@ -55,8 +68,8 @@ def execute(notebook: Path, out: Path, parameters: dict[str, Any]) -> None:
     """Runs `notebook` with `parameters` in a kernel of this very Python and in this working directory.
 
     `out` is saved after every cell. SIGINT and SIGTERM interrupt the kernel, wait for it, and raise Interrupted. Raises
-    ValueError before anything runs for a parameter that is not declared, and NotebookFailed for a cell that raises;
-    `out` then holds the error.
+    ValueError before anything runs for a parameter that is not declared, and NotebookFailed for a cell that raises
+    (RunTaken if it is about who trains) or, as KernelDied, for a kernel that is gone; `out` then holds the error.
     """
     check_parameters(notebook, parameters)
     for start in range(1, STARTS + 1):
@@ -77,12 +90,13 @@ def execute(notebook: Path, out: Path, parameters: dict[str, Any]) -> None:
             except PapermillExecutionError as error:
                 if stop.signal is not None or error.ename == "KeyboardInterrupt":
                     raise Interrupted(stop.signal or signal.SIGINT) from None
-                raise NotebookFailed(f"{error.ename}: {error.evalue}") from None
+                kind = RunTaken if error.ename in ("RunBusy", "OwnershipLost") else NotebookFailed
+                raise kind(f"{error.ename}: {error.evalue}") from None
             except RuntimeError as error:  # nbclient's and jupyter_client's, for a kernel that is gone
                 if stop.signal is not None:
                     raise Interrupted(stop.signal) from None
                 if stop.begun or start == STARTS:
-                    raise NotebookFailed(f"the kernel died: {error}; was there enough memory?") from None
+                    raise KernelDied(f"the kernel died: {error}; was there enough memory?") from None
 
 
 def _plain(path: Path) -> str:
@@ -146,17 +160,49 @@ def _kernel_class(stop: _Stop) -> type[AsyncKernelManager]:
     return ThisPython
 
 
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    """A sentence on stderr and an exit code, for the process that started this one."""
+def publish(notebook: Path, out: str, parameters: dict[str, Any]) -> None:
+    """`execute` in a scratch folder, then the executed notebook, with the error in it if there was one, put at `out`, a
+    path or URL. A notebook that ended because its run is another's is not put there: the other's will be.
+    """
+    with tempfile.TemporaryDirectory(prefix="reslab-") as folder:
+        scratch = Path(folder) / Path(notebook).name
+        try:
+            execute(notebook, scratch, parameters)
+        except RunTaken:
+            scratch.unlink(missing_ok=True)
+            raise
+        finally:
+            if scratch.exists():
+                target = UPath(out)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(target, scratch.read_bytes())
+
+
+def _stop_as_an_orphan(parent: int) -> None:
+    """Interrupts this process when `parent`, which started it, has died: nobody waits for it any more, and the next one
+    to type the command takes the checkpoint.
+    """
+    while os.getppid() == parent:
+        time.sleep(ORPHAN)
+    while True:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10 * ORPHAN)  # a kernel between two cells ignores one
+
+
+def main(notebook: str, out: str, parameters: str, parent: str | None = None) -> None:
+    """A sentence on stderr and an exit code, for the process that started this one (its pid is `parent`)."""
+    if parent:
+        threading.Thread(target=_stop_as_an_orphan, args=(int(parent),), daemon=True).start()
     try:
-        yield
-    except Interrupted as stopped:
-        sys.exit(128 + stopped.signal)
+        publish(Path(notebook), out, json.loads(parameters))
+    except (Interrupted, KeyboardInterrupt) as stopped:
+        sys.exit(128 + (stopped.signal if isinstance(stopped, Interrupted) else signal.SIGINT))
+    except (KernelDied, RunTaken) as error:
+        print(error, file=sys.stderr)
+        sys.exit(DIED if isinstance(error, KernelDied) else BUSY)
     except (NotebookFailed, ValueError, OSError) as error:
         sys.exit(str(error))
 
 
-if __name__ == "__main__":  # python -m reslab.batch.notebook NOTEBOOK OUT PARAMETERS, the last in JSON
-    with _exit_codes():
-        execute(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))
+if __name__ == "__main__":  # python -m reslab.batch.notebook NOTEBOOK OUT PARAMETERS [PARENT], PARAMETERS in JSON
+    main(*sys.argv[1:])

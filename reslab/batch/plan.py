@@ -10,11 +10,12 @@ from ..names import check_names
 from ..runs import Run, RunStore
 from ..training.config import RunConfig
 from ..training.estimate import measure_all
-from ..training.loop import pick_device
-from .local import Job, default_jobs, threads_each
+from .engines import EngineOptions
+from .jobs import Job
 from .notebook import declared
-from .spec import FIELDS, Experiment, as_axis, check_fields
+from .spec import FIELDS, NOTEBOOKS, Experiment, as_axis, check_fields
 
+GENERIC = NOTEBOOKS / "study.ipynb"  # the report of a grid that the study's own notebook cannot show
 STARTING = 8.0  # seconds until a kernel has imported torch and read the data
 # Parameters of every notebook that have an option of their own.
 OPTIONS = {"store": "--store", "seeds": "--seeds", "data": "--data", "settings": "-p NAME=VALUE for each field"}
@@ -49,9 +50,9 @@ class Plan:
     profile: str
     seeds: int
     runs: tuple[Planned, ...]
-    store: Path
+    store: str  # folder or URL
     data: str  # "" where the usual places are meant
-    at_once: int
+    engine: EngineOptions
     parameters: Mapping[str, Any]  # as given to make_plan
     report: dict[str, Any] | None  # parameters of the report notebook; None if it cannot show this grid
 
@@ -61,7 +62,7 @@ class Plan:
 
     def seconds(self) -> dict[RunConfig, float]:
         """What each missing run will still take on this machine, from a few steps of training."""
-        speeds = measure_all([p.config for p in self.missing], threads=threads_each(self.at_once))
+        speeds = measure_all([p.config for p in self.missing], threads=self.engine.threads(len(self.runs)))
         return {p.config: STARTING + speeds[p.config].seconds(p.config, p.iteration) for p in self.missing}
 
     def jobs(self, seconds: Mapping[RunConfig, float]) -> list[Job]:
@@ -80,7 +81,7 @@ def make_plan(
     seeds: int | None = None,
     store: str | Path | None = None,
     data: str | Path | None = None,
-    jobs: int | None = None,
+    engine: EngineOptions | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> Plan:
     """The plan of an experiment, by name or file.
@@ -88,8 +89,6 @@ def make_plan(
     `parameters` are RunConfig fields, for the grid, or parameters of the report notebook. Raises ValueError for an
     experiment, a name or a value that cannot be, naming the closest that can.
     """
-    if jobs is not None and jobs < 1:
-        raise ValueError(f"jobs={jobs} would run nothing; allowed: 1 or more")
     study = Experiment.load(experiment)
     profile, seeds = profile or study.profile, study.seeds if seeds is None else seeds
     takes, reports = declared(study.notebook), declared(study.report)
@@ -101,9 +100,9 @@ def make_plan(
     report = _report_parameters(study, reports, given, dict(profile=profile, seeds=seeds) | where | others)
     check_names(report or {}, reports, study.report.name)
     check_names(where, takes, study.notebook.name)
-    at_once = jobs or default_jobs(len(configs), pick_device().type)
     runs = tuple(_planned(configs, RunStore(root), study.notebook, takes, where))
-    return Plan(study, profile, seeds, runs, root, where.get("data", ""), at_once, parameters or {}, report)
+    engine = engine or EngineOptions()
+    return Plan(study, profile, seeds, runs, str(root), where.get("data", ""), engine, parameters or {}, report)
 
 
 def _fields_among(parameters: Mapping[str, Any], reports: list[str], report: str) -> dict[str, Any]:
@@ -146,6 +145,8 @@ def _planned(
         status = run.status
         label = _label(config) if labels[_label(config)] == 1 else config.id
         parameters = run_parameters(config, takes, notebook.name) | where
+        if "wait" in takes:  # whoever waits could train another run meanwhile
+            parameters["wait"] = False
         yield Planned(config, run, label, parameters, status["state"], status.get("iteration", 0))
 
 

@@ -12,7 +12,9 @@ from ..data import load_dataset
 from ..runs import RunStore
 from ..training.config import RunConfig
 from ..training.estimate import together
-from .local import Job, Outcome, run_all, threads_each
+from .engine import run_all
+from .jobs import Job, Outcome
+from .local import LocalEngine
 from .notebook import Interrupted
 from .plan import Plan
 from .progress import duration, watch
@@ -39,7 +41,8 @@ def reproduce(plan: Plan, console: Console, out: str | Path = "reports", dry_run
         return 0
     try:
         if plan.missing:
-            outcomes = run_all(plan.jobs(seconds), plan.at_once, watch(console, plan.at_once))
+            engine = plan.engine.make(len(plan.runs))
+            outcomes = run_all(plan.jobs(seconds), engine, watch(console, engine.at_once))
             failed = [outcome for outcome in outcomes if outcome.state != "done"]
             if failed:
                 _tell_failures(failed, plan, say)
@@ -65,9 +68,9 @@ def _announce(plan: Plan, say: Say, every_run: bool) -> Mapping[RunConfig, float
             time_left = f", about {duration(seconds[p.config])}" if p.config in seconds else ""
             say(f"  {p.config.id}  {state}{time_left}")
     if seconds:
-        total = duration(together(sorted(seconds.values(), reverse=True), plan.at_once))
-        threads = threads_each(plan.at_once)
-        how = f"{plan.at_once} at a time with {threads} thread{'s' * (threads > 1)} each"
+        at_once, threads = plan.engine.at_once(len(plan.runs)), plan.engine.threads(len(plan.runs))
+        total = duration(together(sorted(seconds.values(), reverse=True), at_once))
+        how = f"{at_once} at a time with {threads} thread{'s' * (threads > 1)} each"
         say(f"Training will take about {total} on this machine, {how} (measured over a few iterations).")
     return seconds
 
@@ -87,7 +90,7 @@ def _report(plan: Plan, console: Console, say: Say, out: Path) -> int:
     source, page = plan.experiment.report, None
     if plan.report is not None:
         notebook = (out / f"{plan.experiment.name}-{plan.profile}.ipynb").resolve()
-        (outcome,) = run_all([Job(source.name, source, notebook, plan.report)], 1, watch(console, 1))
+        (outcome,) = run_all([Job(source.name, source, notebook, plan.report)], LocalEngine(1), watch(console, 1))
         if outcome.state != "done":
             say(f"The runs are done, but {source.name} {outcome.state}: {outcome.reason}\n  see {notebook}")
             return 1

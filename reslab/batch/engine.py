@@ -1,0 +1,155 @@
+"""The loop of a batch, the same on every engine: start what is missing, retry what died, share with other batches."""
+
+import heapq
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..training.stop import StopRequest
+from .jobs import Job, Outcome
+from .notebook import Interrupted
+from .progress import Seen, Watch, look
+
+POLL = 0.02  # seconds between looks at the engine
+ELSEWHERE = 2.0  # seconds between looks at a run that another batch trains
+TRIES = 5  # attempts at a run that dies without getting any further
+BACKOFF = 0.5  # seconds before the second attempt; twice as long before each further one
+
+
+class Engine(Protocol):
+    """Where attempts are made: see reslab.batch.attempt. An engine knows nothing of order, retries or other batches."""
+
+    before_it_runs: str  # what a job is called that was started and has not shown any sign of life
+
+    @property
+    def room(self) -> int:
+        """How many more jobs it takes now."""
+
+    def start(self, job: Job) -> None: ...
+
+    def finished(self) -> list[Outcome]:
+        """Those that have ended since the last call."""
+
+    def interrupt(self) -> None:
+        """Asks what runs to write a checkpoint and end; called again and again until it has."""
+
+    def close(self) -> None:
+        """Ends what still runs, at once."""
+
+
+@dataclass(order=True)
+class _Task:
+    """A job as the loop sees it. Ordered by the time from which it may be started."""
+
+    job: Job = field(compare=False)
+    not_before: float = 0.0
+    tries: int = field(default=0, compare=False)
+    reached: int = field(default=0, compare=False)  # the iteration that the run had when it died last
+    started: float | None = field(default=None, compare=False)  # Unix seconds, while it is with the engine
+    seen: Seen | None = field(default=None, compare=False)  # while nothing about it changes
+
+
+def run_all(jobs: Iterable[Job], engine: Engine, watch: Watch) -> list[Outcome]:
+    """Executes all jobs in their order, as many at a time as the engine takes. One that fails leaves its notebook, with
+    the error in it, and the others go on.
+
+    What died (a kernel, a process, a machine) is tried again, up to TRIES times without getting further. A run that
+    another batch trains is left to it, and taken up when that one has stopped. Ctrl-C and SIGTERM are passed on; once
+    every process has written its checkpoint and ended, raises Interrupted. A second one ends all of them at once.
+    """
+    batch = _Batch(list(jobs), engine)
+    with StopRequest() as stop, watch:
+        try:
+            while batch.active or (batch.left and stop.signal is None):
+                if stop.signal is None:
+                    batch.start()
+                else:
+                    engine.interrupt()
+                batch.collect()
+                watch.show(batch.look)
+                time.sleep(POLL)
+            watch.show(batch.look, last=True)
+        finally:
+            engine.close()
+    if stop.signal is not None:
+        raise Interrupted(stop.signal)
+    return batch.outcomes
+
+
+class _Batch:
+    def __init__(self, jobs: list[Job], engine: Engine):
+        self.engine = engine
+        self.tasks = [_Task(job, seen=Seen(job.label, "waiting", left=job.seconds)) for job in jobs]
+        self.active: dict[str, _Task] = {}
+        self.outcomes: list[Outcome] = []
+        self._ready = deque(self.tasks)
+        self._later: list[_Task] = []  # a heap
+        self._elsewhere: set[str] = set()  # labels of what other batches train
+
+    @property
+    def left(self) -> bool:
+        return bool(self._ready or self._later)
+
+    def start(self) -> None:
+        """Gives the engine what it takes."""
+        while self._later and self._later[0].not_before <= time.monotonic():
+            self._ready.append(heapq.heappop(self._later))
+        while self._ready and self.engine.room:
+            task = self._ready[0]
+            state = task.job.run.state if task.job.run else "new"  # may raise: the task is still in its place then
+            self._ready.popleft()
+            if state == "done":
+                self._end(task, Outcome(task.job, "done"))
+            elif state == "running":
+                self._leave_to_others(task)
+            else:
+                self._elsewhere.discard(task.job.label)
+                task.started, task.seen = time.time(), None
+                self.active[task.job.label] = task
+                self.engine.start(task.job)
+
+    def collect(self) -> None:
+        """Takes note of the attempts that have ended."""
+        for outcome in self.engine.finished():
+            task = self.active.pop(outcome.job.label)
+            if outcome.state == "busy":
+                self._leave_to_others(task)
+            elif outcome.state == "died":
+                self._try_again(task, outcome)
+            else:
+                self._end(task, outcome)
+
+    def _leave_to_others(self, task: _Task) -> None:
+        self._elsewhere.add(task.job.label)
+        self._set_aside(task, ELSEWHERE, None)
+
+    def _try_again(self, task: _Task, outcome: Outcome) -> None:
+        reached = task.job.run.status.get("iteration", 0) if task.job.run else 0
+        task.tries = 1 if reached > task.reached else task.tries + 1
+        task.reached = max(reached, task.reached)
+        if task.tries < TRIES:
+            waiting = Seen(task.job.label, "waiting", left=task.job.seconds, note=outcome.reason)
+            self._set_aside(task, BACKOFF * 2 ** (task.tries - 1), waiting)
+        else:
+            reason = f"ended {TRIES} times without getting further, the last time: {outcome.reason}"
+            self._end(task, Outcome(task.job, "failed", reason))
+
+    def _set_aside(self, task: _Task, seconds: float, seen: Seen | None) -> None:
+        task.not_before, task.started, task.seen = time.monotonic() + seconds, None, seen
+        heapq.heappush(self._later, task)
+
+    def _end(self, task: _Task, outcome: Outcome) -> None:
+        self._elsewhere.discard(task.job.label)
+        self.outcomes.append(outcome)
+        task.seen = look(task.job.label, outcome.state, task.job.run, None)
+
+    def look(self) -> Sequence[Seen]:
+        """Every job as it stands; only those that may have changed are read."""
+        return [task.seen or self._read(task) for task in self.tasks]
+
+    def _read(self, task: _Task) -> Seen:
+        job = task.job
+        state = "elsewhere" if job.label in self._elsewhere else self.engine.before_it_runs
+        return look(job.label, state, job.run, job.seconds, task.started)

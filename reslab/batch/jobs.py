@@ -1,0 +1,32 @@
+"""What a batch consists of: a notebook to execute, and how that ended. Engines, progress and reports share these."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..runs import Run
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook to execute. `run` must be done afterwards, if it trains one; `seconds` is what it should take."""
+
+    label: str
+    notebook: Path
+    out: Path  # where the executed notebook goes; in a run folder of a store on a URL, a UPath
+    parameters: dict[str, Any]
+    run: Run | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt at a job ended, and why if it is not done.
+
+    `state`: done; failed, which trying again would not change; died, which it might (a process was killed, a machine
+    taken away); busy, because another batch trains this run; or interrupted, because this one was asked to stop.
+    """
+
+    job: Job
+    state: str
+    reason: str = ""
