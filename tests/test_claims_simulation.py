@@ -9,8 +9,8 @@ from scipy import stats
 from reslab.claims.reading import CONTRADICTED, SUPPORTED, UNDECIDED, all_hold, judge, not_overfitting
 from reslab.claims.statistics import difference, simultaneous, welch
 
-STUDIES, CLAIMS, LEVEL, MARGIN = 600, 10, 0.95, 0.5
-# What 600 studies show of a rate of 5 %, 999 times in 1,000.
+STUDIES, CLAIMS, LEVEL, MARGIN = 2_000, 10, 0.95, 0.5
+# At most this share of 2,000 studies is wrong, 999 times in 1,000, if 5 % of all are.
 MOST = stats.binom.ppf(0.999, STUDIES, 1 - LEVEL) / STUDIES
 
 

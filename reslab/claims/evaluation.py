@@ -67,7 +67,7 @@ def _verdict(comparison: "Comparison", level: float, tests: int) -> Verdict:
     findings = [_finding(comparison, part, each) for part in comparison.parts]
     outcome = claim.reading(findings)
     deciding = min(findings, key=lambda finding: WORST_FIRST.index(finding.verdict))
-    missing, more = _missing(comparison, findings, outcome.verdict, each)
+    missing, more = (outcome.because, ()) if outcome.because else _missing(comparison, findings, outcome.verdict, each)
     return Verdict(
         claim,
         outcome.verdict,
@@ -75,8 +75,8 @@ def _verdict(comparison: "Comparison", level: float, tests: int) -> Verdict:
         deciding.effect,
         deciding.interval,
         tuple(len(net.runs) for net in nets.values()),
-        missing=outcome.because or missing,
-        to_run=() if outcome.because else more,
+        missing=missing,
+        to_run=more,
         findings=tuple(findings),
         **common,
     )

@@ -25,8 +25,6 @@ def welch(first: Sequence[float], second: Sequence[float], level: float) -> tupl
     10 theirs may be ten where the spread of the two seeds decides: at the levels that a correction asks for, far too
     many such intervals miss the truth (tests/test_claims_simulation.py).
     """
-    from scipy.stats import t  # a second that who lists claims need not wait
-
     sizes = len(first), len(second)
     if min(sizes) < 2:
         return None
@@ -35,8 +33,15 @@ def welch(first: Sequence[float], second: Sequence[float], level: float) -> tupl
         return None
     freedom = sum(parts) ** 2 / sum(part**2 / (n - 1) for part, n in zip(parts, sizes, strict=True))
     freedom = min(freedom, 2 * (min(sizes) - 1))
-    low, high = t.interval(level, freedom, loc=difference(first, second), scale=sqrt(sum(parts)))
-    return float(low), float(high)
+    half = _quantile(level, freedom) * sqrt(sum(parts))
+    return difference(first, second) - half, difference(first, second) + half
+
+
+def _quantile(level: float, freedom: float) -> float:
+    """Of Student's t: the share `level` of it lies within ± this."""
+    from scipy.special import stdtrit  # who only lists claims does not wait for it
+
+    return float(stdtrit(freedom, (1 + level) / 2))
 
 
 def simultaneous(level: float, tests: int) -> float:
@@ -49,11 +54,9 @@ def seeds_needed(first: Sequence[float], second: Sequence[float], level: float, 
 
     None if it takes more than MOST.
     """
-    from scipy.stats import t
-
     spreads = variance(first), variance(second)
     share = sum(spreads) ** 2 / sum(spread**2 for spread in spreads)
     for n in range(2, MOST + 1):
-        if t.ppf((1 + level) / 2, share * (n - 1)) * hypot(*map(sqrt, spreads)) / sqrt(n) < distance:
+        if _quantile(level, share * (n - 1)) * hypot(*map(sqrt, spreads)) / sqrt(n) < distance:
             return n
     return None

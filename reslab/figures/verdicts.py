@@ -41,7 +41,7 @@ def verdict_intervals(verdicts: "Iterable[Verdict]") -> go.Figure:
         figure.add_annotation(_said(finding, place))
         if finding.margin:
             box = dict(x0=_squeeze(-finding.margin), x1=_squeeze(finding.margin), y0=place - 0.3, y1=place + 0.3)
-            figure.add_shape(**box, fillcolor="rgba(0,158,115,0.16)", line_width=0, layer="below")
+            figure.add_shape(type="rect", **box, fillcolor="rgba(0,158,115,0.16)", line_width=0, layer="below")
     return figure.add_vline(0, line=dict(color=INK, width=2))
 
 
