@@ -86,7 +86,7 @@ class Ledger(tuple[Verdict, ...]):
             result += f'<div style="{small};min-width:14em">{escape(verdict.missing)}</div>'
         result += _folded(f"{len(verdict.to_run)} to run", map(escape, verdict.commands))
         result += _folded(f"{len(verdict.runs)} runs", map(self._link, verdict.runs))
-        columns = ["<br>".join(map(escape, lines)) for lines in _columns(verdict)]
+        columns = ["<br>".join(map(_line, lines)) for lines in _columns(verdict)]
         return "".join(f'<td style="{cell}">{content}</td>' for content in (about, *columns, result))
 
     def _link(self, run: "Run") -> str:
@@ -127,6 +127,11 @@ def _columns(verdict: Verdict) -> tuple[list[str], list[str], list[str]]:
         published += [f"{measure}:", *theirs] if theirs else []
     differences = [line for finding in verdict.findings for line in (str(finding), f"({finding.what})")]
     return tuple(lines or ["–"] for lines in (ours, published, differences))
+
+
+def _line(text: str) -> str:
+    """A line of a cell; an effect stays on one line with its interval."""
+    return f'<span style="white-space:nowrap">{escape(text)}</span>' if text[0] in "+−" else escape(text)
 
 
 def _folded(summary: str, lines: Iterable[str]) -> str:
