@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import figures, nets
+    from . import claims, figures, nets
     from .data import DataError, Dataset, load_dataset
     from .nets import cifar_net
     from .runs import Run, RunStore
@@ -19,6 +19,7 @@ __all__ = [
     "RunConfig",
     "RunStore",
     "cifar_net",
+    "claims",
     "figures",
     "load_dataset",
     "nets",

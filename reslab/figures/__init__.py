@@ -6,5 +6,15 @@ from .finals import final_errors
 from .images import image_grid
 from .style import net_colour, net_label
 from .table import summary_table
+from .verdicts import verdict_intervals
 
-__all__ = ["error_curves", "final_errors", "image_grid", "net_colour", "net_label", "speed", "summary_table"]
+__all__ = [
+    "error_curves",
+    "final_errors",
+    "image_grid",
+    "net_colour",
+    "net_label",
+    "speed",
+    "summary_table",
+    "verdict_intervals",
+]

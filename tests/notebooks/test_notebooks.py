@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from html import escape
 from pathlib import Path
 
 import nbformat
@@ -13,6 +14,8 @@ import pytest
 
 from reslab import RunConfig, RunStore, cifar_net, train
 from reslab.batch.sharing import as_experiment
+from reslab.claims import CLAIMS, evaluate
+from tests.claims_fixtures import make_net
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -126,3 +129,37 @@ def test_the_explorers_experiment_file_is_a_study(tmp_path):
     report = nbformat.read(tmp_path / "reports/mine-smoke.ipynb", 4)
     assert "n = 2" in json.dumps(figure(report, "watch")["layout"]["title"])
     assert (tmp_path / "reports/mine-smoke.html").exists()
+
+
+def test_claims(tmp_path):
+    for depth, errors in ((8, [12.0, 12.3, 12.9]), (14, [15.0, 15.3, 15.9])):
+        make_net(tmp_path / "runs", errors, depth=depth, shortcut="none")
+        make_net(tmp_path / "runs", errors[:1], depth=depth)
+    notebook = papermill("09_claims.ipynb", tmp_path, "-p", "claim", "degradation-test", "-p", "links", "../runs")
+    verdicts = evaluate(RunStore(tmp_path / "runs"))
+    page = outputs(notebook, "ledger")[0]["data"]["text/html"]
+    assert all(escape(claim.statement) in page for claim in CLAIMS.values()) and page.count('href="../runs/') >= 6
+    rows = [finding for verdict in verdicts for finding in verdict.findings]
+    assert len(rows) > 3 and len(figure(notebook, "picture")["data"]) == len(rows)
+    seeds = outputs(notebook, "seeds")[0]["data"]["text/markdown"].splitlines()
+    assert len(seeds) == 5 and "residual-gains-from-depth (against)" in seeds[2] and "residual" not in seeds[3]
+    apart = outputs(notebook, "apart")[0]["data"]["text/markdown"]
+    (found,) = [verdict for verdict in verdicts if verdict.claim.name == "degradation-test"]
+    assert "Verdict: **supported**" in apart and str(found.findings[0]) in apart
+    several = outputs(notebook, "several")[0]["data"]["text/markdown"]
+    (row,) = [line for line in several.splitlines() if line.startswith("| degradation-test ")]
+    (alone,) = evaluate(RunStore(tmp_path / "runs"), ["degradation-test"])
+    assert all("[{:+.2f}, {:+.2f}] supported".format(*v.interval) in row for v in (alone, found))
+    assert alone.interval[0] > found.interval[0]
+    end = outputs(notebook, "end")[0]["data"]["text/markdown"]
+    assert "From 8 runs" in end and f"{sum(v.words == 'supported' for v in verdicts) - 2} supported" in end
+    assert len(nbformat.writes(notebook)) < 300_000
+
+
+def test_claims_without_a_run(tmp_path):
+    notebook = papermill("09_claims.ipynb", tmp_path)
+    assert "No finished run of plain-20 and plain-56" in outputs(notebook, "ledger")[0]["data"]["text/html"]
+    assert "reslab train --depth 56 --shortcut none" in outputs(notebook, "apart")[0]["data"]["text/markdown"]
+    assert "No difference to draw" in json.dumps(figure(notebook, "picture")["layout"])
+    assert "no interval yet" in outputs(notebook, "several")[0]["data"]["text/markdown"]
+    assert "nothing yet" in outputs(notebook, "end")[0]["data"]["text/markdown"]

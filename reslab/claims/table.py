@@ -1,0 +1,139 @@
+"""The ledger: every claim, our numbers, the published ones, the difference and the verdict."""
+
+from collections.abc import Iterable
+from html import escape
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from .evaluation import ENOUGH, evaluate
+from .reading import CONTRADICTED, INDICATIVE, SUPPORTED, UNDECIDED
+from .verdict import Verdict
+
+if TYPE_CHECKING:
+    from ..runs import Run
+
+# Colours that colour-blind eyes tell apart, and a sign for print.
+LOOKS = {
+    SUPPORTED: ("#00664b", "✓"),
+    CONTRADICTED: ("#b3400b", "✗"),
+    INDICATIVE: ("#8a6100", "~"),
+    UNDECIDED: ("#5b6472", "?"),
+}
+HEAD = ("claim", "our numbers", "published", "difference (points)", "verdict")
+
+
+class Ledger(tuple[Verdict, ...]):
+    """Verdicts that print as text and show as a table in a notebook; `markdown()` and `to_json()` are for elsewhere."""
+
+    links: str | None = None
+
+    @property
+    def caption(self) -> str:
+        """How to read it: what the differences are and what the intervals promise."""
+        tests, level = max((verdict.tests for verdict in self), default=0), self[0].level if self else 0.95
+        parts = ["Final iteration, mean ± std over n seeds."]
+        if tests:
+            each = 100 * (1 - (1 - level) / tests)
+            parts.append(
+                f"Differences: second net less first, with Welch's interval over seeds; {tests} are tested, so each "
+                f"interval is at {each:.{2 if each < 99.99 else 4}f} %, and all hold at once with {100 * level:g} % "
+                "(Bonferroni)."
+            )
+        parts.append("Without an interval a verdict is never more than indicative.")
+        if any(verdict.to_run for verdict in self):
+            parts.append(f"{ENOUGH} seeds of a net are the fewest whose spread says something.")
+        parts.append("Published numbers stand beside runs of the paper profile on CIFAR-10 only.")
+        return " ".join(parts)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """One dict a verdict, JSON-ready."""
+        return [verdict.to_dict() for verdict in self]
+
+    def __str__(self) -> str:
+        head = ("claim", "verdict", "difference", "n", "setting")
+        rows = [head, *(row for verdict in self for row in _rows(verdict))]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lacking = [f"{verdict.claim.name}: {verdict.missing}" for verdict in self if verdict.missing]
+        return "\n".join([*lines, "", *([*lacking, ""] if lacking else []), self.caption])
+
+    __repr__ = __str__
+
+    def markdown(self) -> str:
+        """A table for an issue or a paper, and the caption."""
+        lines = ["| " + " | ".join(HEAD) + " |", "|---|---|---|---|---|"]
+        for verdict in self:
+            claim = [f"**{verdict.claim.statement}**", f"`{verdict.claim.name}`, {verdict.claim.source}"]
+            cells = [[*claim, verdict.setting], *_columns(verdict), [f"**{verdict.words}**", verdict.missing]]
+            lines.append("| " + " | ".join("<br>".join(filter(None, cell)) for cell in cells) + " |")
+        return "\n".join([*lines, "", self.caption, ""])
+
+    def _repr_html_(self) -> str:
+        cell = "text-align:left;vertical-align:top;padding:.6em .9em;border-bottom:1px solid #e1e4e9"
+        head = "".join(f'<th style="{cell}">{name}</th>' for name in HEAD)
+        rows = "".join(f"<tr>{self._html(verdict, cell)}</tr>" for verdict in self)
+        caption = f'<caption style="caption-side:bottom;{cell}">{escape(self.caption)}</caption>'
+        style = "font-size:15px;line-height:1.4;border-collapse:collapse"
+        return f'<table style="{style}">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+    def _html(self, verdict: Verdict, cell: str) -> str:
+        claim, small = verdict.claim, "font-size:13px;color:#5b6472"
+        about = f'<b>{escape(claim.statement)}</b><div style="{small}">{escape(claim.source)}'
+        about += "".join(f"<br>{escape(text)}" for text in (claim.note, verdict.setting) if text) + "</div>"
+        colour, sign = LOOKS[verdict.verdict]
+        result = f'<b style="color:{colour};white-space:nowrap">{sign}&ensp;{verdict.words}</b>'
+        if verdict.missing:
+            result += f'<div style="{small};min-width:14em">{escape(verdict.missing)}</div>'
+        result += _folded(f"{len(verdict.to_run)} to run", map(escape, verdict.commands))
+        result += _folded(f"{len(verdict.runs)} runs", map(self._link, verdict.runs))
+        columns = ["<br>".join(map(_line, lines)) for lines in _columns(verdict)]
+        return "".join(f'<td style="{cell}">{content}</td>' for content in (about, *columns, result))
+
+    def _link(self, run: "Run") -> str:
+        if self.links is None:
+            return escape(run.id)
+        address = f"{self.links.rstrip('/')}/{run.id}"
+        return f'<a href="{escape(address, quote=True)}">{escape(run.id)}</a>'
+
+
+def ledger(runs: "Iterable[Run]", names: Iterable[str] | None = None, links: str | None = None) -> Ledger:
+    """The verdicts of these runs as a table: see `evaluate`.
+
+    `links` is the address of the store as the table's reader sees it, such as "../runs" or "file:///data/runs"; run ids
+    then link to their folders. Without it the table names them and can be passed round.
+    """
+    table = Ledger(evaluate(runs, names))
+    table.links = links
+    return table
+
+
+def _rows(verdict: Verdict) -> list[tuple[str, ...]]:
+    """Lines of the text: one a finding, since a claim of two parts has two differences."""
+    name, setting = verdict.claim.name, verdict.setting
+    if len(verdict.findings) < 2:
+        n = verdict.n if isinstance(verdict.n, str) else " / ".join(map(str, verdict.n))
+        return [(name, verdict.words, str(verdict.findings[0]) if verdict.findings else "", n, setting)]
+    parts = [(f"  {f.what}", "", str(f), f"{f.n[0]} / {f.n[1]}", "") for f in verdict.findings]
+    return [(name, verdict.words, "", "", setting), *parts]
+
+
+def _columns(verdict: Verdict) -> tuple[list[str], list[str], list[str]]:
+    """Lines of the columns that the HTML and the Markdown have alike: ours, published, differences."""
+    ours, published = [], []
+    for measure, numbers in groupby(verdict.numbers, key=lambda number: number.measure):
+        numbers = list(numbers)
+        ours += [f"{measure}:", *map(str, numbers)]
+        theirs = [f"{number.net}: {number.published}" for number in numbers if number.published]
+        published += [f"{measure}:", *theirs] if theirs else []
+    differences = [line for finding in verdict.findings for line in (str(finding), f"({finding.what})")]
+    return tuple(lines or ["–"] for lines in (ours, published, differences))
+
+
+def _line(text: str) -> str:
+    """A line of a cell; an effect stays on one line with its interval."""
+    return f'<span style="white-space:nowrap">{escape(text)}</span>' if text[0] in "+−" else escape(text)
+
+
+def _folded(summary: str, lines: Iterable[str]) -> str:
+    lines = list(lines)
+    return f"<details><summary>{summary}</summary>{'<br>'.join(lines)}</details>" if lines else ""

@@ -1,0 +1,31 @@
+"""Run folders that nobody trained, for the tests of reslab.claims: each ends with the errors it is given."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from reslab import Run, RunConfig, RunStore
+
+
+def make_run(store: Path, train: float, test: float, state: str = "done", early: float | None = None, **fields) -> Run:
+    """A run of these RunConfig fields, `smoke` unless they say otherwise, that ends with these errors (percent).
+
+    Before the end its test error is 0.01, which whoever takes the best instead of the last will find. `early` is the
+    training error at the log points before the last, `train` if it is None.
+    """
+    config = RunConfig(**dict(profile="smoke") | fields)
+    run = RunStore(store).create(config)
+    steps = list(range(config.log_every, config.iterations + 1, config.log_every))
+    point = dict(epoch=0.0, lr=0.1, train_loss=1.0, test_loss=1.0, seconds=1.0, images_per_second=1.0)
+    before = train if early is None else early
+    rows = [point | dict(iteration=step, train_error=before, test_error=0.01) for step in steps[:-1]]
+    run.write_metrics([*rows, point | dict(iteration=config.iterations, train_error=train, test_error=test)])
+    status = dict(state=state, iteration=config.iterations, iterations=config.iterations)
+    (run.path / "status.json").write_text(json.dumps(status))
+    return run
+
+
+def make_net(store: Path, test: Sequence[float], train: Sequence[float] | None = None, **fields) -> list[Run]:
+    """A run for each of the test errors, seeds from 0; `train` as the test errors if it is None."""
+    pairs = zip(test if train is None else train, test, strict=True)
+    return [make_run(store, *pair, seed=seed, **fields) for seed, pair in enumerate(pairs)]
