@@ -34,9 +34,9 @@ class Filters:
     state: str | None
     wanted: dict[str, Any]
 
-    def find(self, store: RunStore) -> list[Entry]:
-        """The runs that are meant; says of a folder that cannot be read why it is left out."""
-        listing = find(store, self.state, self.wanted)
+    def find(self, store: RunStore, configs: bool = True) -> list[Entry]:
+        """The runs that are meant; says of a folder that cannot be read why it is left out. See reslab.catalog.find."""
+        listing = find(store, self.state, self.wanted, configs)
         for id, reason in listing.left_out.items():
             print(f"{id} is left out: {reason}", file=sys.stderr)
         return listing.entries

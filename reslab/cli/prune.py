@@ -44,7 +44,7 @@ def prune_command(
     if trained:
         print(f"{trained} of these {'are' if trained > 1 else 'is'} being trained, and left alone.", file=sys.stderr)
     if not going:
-        print(f"nothing to prune in {root.root}", file=sys.stderr)
+        print(f"nothing to prune in {root.root.absolute()}", file=sys.stderr)
         return
     if _agreed(going, "the checkpoints of " * checkpoints_only, yes):
         _remove(going, checkpoints_only)

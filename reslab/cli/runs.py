@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..catalog import Entry, sort
+from ..catalog import OWN, Entry, sort
 from ..runs import RunStore
 from .filters import Filters, filter_options
 from .lazy import add
@@ -42,13 +42,13 @@ def runs_command(
         _refuse_options(ctx)
         return
     root = RunStore(store)
-    found = sort(filters.find(root), sort_by, reverse)[:limit]
+    found = sort(filters.find(root, configs=json or sort_by not in OWN), sort_by, reverse)[:limit]
     if json:
         print(json_module.dumps([_as_json(entry) for entry in found], indent=1))
     elif found:
         _print(found)
     if not found:
-        print(f"no such run in {root.root}", file=sys.stderr)
+        print(f"no such run in {root.root.absolute()}", file=sys.stderr)
     if tensorboard:
         from ..batch.tensorboard import EventFiles
 
