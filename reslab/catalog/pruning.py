@@ -93,7 +93,7 @@ def _mark(entry: Entry) -> UPath:
     going = entry.root / GOING / entry.id
     going.parent.mkdir(exist_ok=True)
     going.write_text("")
-    (entry.run.path / CONFIG).unlink()
+    _remove_files(entry.run.path, CONFIG)
     return going
 
 
@@ -109,7 +109,7 @@ def _finish(going: Path | UPath) -> None:
         if not (folder / CONFIG).exists():  # or it was trained again since the crash
             _remove_files(folder, "status.json")
             _remove_files(folder, "*")
-        going.unlink(missing_ok=True)
+        _remove_files(going.parent, going.name)
 
 
 def _remove_files(folder: Path | UPath, pattern: str) -> None:
