@@ -66,8 +66,8 @@ add(
 
 def _refuse_options(ctx: typer.Context) -> None:
     """What stands before the command would be lost, and `--state failed prune` would mean more than it says."""
-    defaults = {parameter.name: parameter.default for parameter in ctx.command.params}
-    if given := [name for name, value in ctx.params.items() if (value and value != defaults[name]) or value == 0]:
+    unset = {parameter.name: (parameter.default, None, (), []) for parameter in ctx.command.params}
+    if given := [name for name, value in ctx.params.items() if value not in unset[name]]:
         option = "--" + {"sort_by": "sort"}.get(given[0], given[0])
         raise ValueError(f"{option} belongs behind {ctx.invoked_subcommand}: reslab runs {ctx.invoked_subcommand} ...")
 
