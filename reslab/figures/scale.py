@@ -14,7 +14,7 @@ COLOURS = ("#3d2b7a", "#8e7cc3", "#c78a2c", "#2c7a6b", "#5b6472", "#b0485f")
 def scale(result: Mapping[str, Any]) -> go.Figure:
     """Seconds against runs, both logarithmic, a line for each thing that `reslab bench --runs --json` has rows of.
 
-    A point is the median over rounds, the whisker the least and the most; a cross is a limit.
+    A point is the median over rounds, the whisker the least and the most; a bar is a limit.
     """
     figure = go.Figure()
     for colour, what in zip(COLOURS, dict.fromkeys(row["what"] for row in result["rows"]), strict=False):
