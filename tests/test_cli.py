@@ -3,12 +3,13 @@
 import subprocess
 import sys
 from dataclasses import fields
+from importlib import import_module
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from reslab import RunConfig, RunStore, train
+from reslab import RunConfig, RunStore
 from reslab.cli import FIELD_HELP, app
 
 from .batch_fixtures import write_study
@@ -19,7 +20,7 @@ def reslab(*arguments: object):
 
 
 def test_every_field_is_an_option_of_train():
-    command = typer.main.get_command(app).commands["train"]
+    command = typer.main.get_command(app).commands["train"].load()
     options = {parameter.name: parameter for parameter in command.params}
     for field in fields(RunConfig):
         assert f"--{field.name.replace('_', '-')}" in options[field.name].opts
@@ -87,18 +88,6 @@ def test_a_run_that_is_busy_says_who_has_it(tmp_path):
     assert done.exit_code == 1 and "is being trained by process" in done.stderr
 
 
-def test_runs_are_listed_and_filtered(tmp_path):
-    for shortcut in ("none", "A"):
-        train(RunConfig(8, shortcut, "smoke"), tmp_path)
-    RunStore(tmp_path).create(RunConfig(14, profile="smoke"))
-    lines = reslab("runs", "--store", tmp_path).stdout.splitlines()
-    assert [line.split()[1] for line in lines] == ["done", "new", "done"]
-    (line,) = reslab("runs", "--store", tmp_path, "--shortcut", "none", "--state", "done").stdout.splitlines()
-    run = RunStore(tmp_path).run(RunConfig(8, "none", "smoke"))
-    assert line.startswith(run.id) and "12 of 12" in line and f"{run.final['train_error']:.2f} %" in line
-    assert reslab("runs", "--store", tmp_path, "--seed", 7).stdout == ""
-
-
 def test_data_prints_counts_and_fingerprints():
     from reslab.data.shapes import TEST_SHA256, TRAIN_SHA256
 
@@ -113,6 +102,31 @@ def test_reproduce_shows_its_plan(tmp_path):
     done = reslab("reproduce", study, *options)
     assert done.exit_code == 0 and "8 runs of profile smoke" in done.stdout and "1 at a time" in done.stdout
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_list_of_commands_says_what_each_says_itself():
+    group = typer.main.get_command(app)
+    commands = group.commands | typer.main.get_command(import_module("reslab.cli.runs").app).commands
+    assert set(group.commands) == {"train", "reproduce", "runs", "claims", "data", "bench"}
+    listed = reslab("--help").stdout
+    for name, command in commands.items():
+        said = command.load().help.splitlines()[0]
+        assert command.help == said, name
+        assert name not in group.commands or said[:40] in listed
+
+
+def test_a_command_that_is_not_there_is_told_the_closest():
+    done = reslab("rnus")
+    assert done.exit_code == 2 and "Did you mean 'runs'" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["runs"], ["runs", "--help"], ["runs", "--state", "done"]])
+def test_help_and_listing_do_without_torch(tmp_path, monkeypatch, arguments):
+    code = "import sys; from reslab.cli import app; app(standalone_mode=False); print('torch' in sys.modules)"
+    RunStore(tmp_path).create(RunConfig(8, profile="smoke"))
+    monkeypatch.setenv("RESLAB_STORE", str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
 
 
 def test_python_m_reslab_is_reslab():

@@ -45,15 +45,15 @@ def test_dependencies_are_bounded_on_both_sides():
 
 
 def test_what_is_imported_is_declared():
-    names = {"PIL": "pillow", "yaml": "pyyaml", "bs4": "beautifulsoup4"}
+    names = {"PIL": "pillow", "yaml": "pyyaml", "bs4": "beautifulsoup4", "upath": "universal-pathlib"}
     declared = {re.match(r"[\w-]+", item)[0] for item in PROJECT["dependencies"]}
     for path in ROOT.glob("reslab/**/*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
             for module in {m.split(".")[0] for m in modules} - sys.stdlib_module_names - {"reslab"}:
-                # ipykernel and jupyterlab bring jupyter_client and IPython along, papermill brings nbclient
-                known = declared | {"jupyter_client", "IPython", "traitlets", "click"}
+                # ipykernel and jupyterlab bring jupyter_client and IPython along; tensorboard is an extra
+                known = declared | {"jupyter_client", "IPython", "traitlets", "click", "tensorboard"}
                 assert names.get(module, module) in known, f"{path}: {module}"
 
 

@@ -12,8 +12,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from ..files import write_atomically, write_json
 from .overheads import measure_overheads
 from .regression import read_result, slower
+from .scale import measure_scale
 from .speed import Plan, measure_speed
-from .tables import machine_sentences, overheads_table, speed_table
+from .tables import machine_sentences, overheads_table, scale_table, speed_table
 
 ARCHIVE = "cifar10-png.zip"  # what a baseline reads
 LINES_EVERY = 15.0  # seconds between two lines of progress where there is no terminal
@@ -55,6 +56,21 @@ def overheads(data: Path | None, json: Path | None = None) -> int:
     console.print(overheads_table(result))
     if json:
         _write(json, lambda: write_json(json, result), console)
+    return 0
+
+
+def scale(json: Path | None = None, figure: Path | None = None) -> int:
+    """Measures and prints what grows with the number of runs, and writes what was asked for."""
+    with _progress() as report:
+        result = measure_scale(lambda what: report(what, None, None))
+    console = _console()
+    console.print(scale_table(result))
+    if json:
+        _write(json, lambda: write_json(json, result), console)
+    if figure:
+        from ..figures.scale import scale as draw  # here, because plotly takes a second to load
+
+        _write(figure, lambda: write_atomically(figure, draw(result).to_html(include_plotlyjs=True)), console)
     return 0
 
 

@@ -57,6 +57,25 @@ def overheads_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def scale_table(result: dict[str, Any]) -> Table:
+    """The rows of measure_scale's result: a line for each thing, a column for each number of runs."""
+    counts = sorted({row["runs"] for row in result["rows"]})
+    table = _table("Seconds against the number of runs: median, least and most")
+    table.add_column("")
+    for count in counts:
+        table.add_column(f"{count:,} runs", justify="right")
+    for what in dict.fromkeys(row["what"] for row in result["rows"]):
+        rows = {row["runs"]: row for row in result["rows"] if row["what"] == what}
+        table.add_row(what, *(_seconds(rows[count]) if count in rows else "" for count in counts))
+    return table
+
+
+def _seconds(row: dict[str, Any]) -> str:
+    text = f"{row['seconds']:.3g} s\n{row['low']:.3g}-{row['high']:.3g}"
+    over = row["limit"] is not None and row["seconds"] > row["limit"]
+    return f"[red]{text}\nover {row['limit']:g} s[/red]" if over else text
+
+
 def _table(title: str) -> Table:
     return Table(title=title, title_style="", title_justify="left", box=None, pad_edge=False)
 

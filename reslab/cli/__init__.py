@@ -1,0 +1,32 @@
+"""The `reslab` command: thin, over the same functions that notebooks call; one module a command."""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from .lazy import add
+
+app = typer.Typer(
+    help="Deep Residual Learning, the edition you can run.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # --log_every is --log-every, so that an option has the field's name in either spelling.
+    context_settings=dict(token_normalize_func=lambda name: name.replace("_", "-")),
+)
+add(
+    app,
+    train="Train one net; resume it, or return what is there.",
+    reproduce="Run a study: train what is missing, then make its report.",
+    runs="List runs, compare or prune them.",
+    claims="The paper's claims, and what the runs say of them.",
+    data="Find a data set, or download it; verify and cache it.",
+    bench="How fast training is here, or what else takes time.",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "FIELD_HELP":
+        return import_module(".fields", __name__).FIELD_HELP
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

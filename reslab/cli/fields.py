@@ -1,0 +1,56 @@
+"""An option for every RunConfig field, made from the class."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Annotated
+
+import typer
+
+from ..nets import ORDERS, SHORTCUTS
+from ..nets.plugins import Plugin
+from ..training.config import FROM_PROFILE, RunConfig
+
+FIELD_HELP = dict(
+    depth="Weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks.",
+    shortcut=f"none is the plain net. All: {', '.join(SHORTCUTS)}; or one of your own.",
+    profile="Where unset options get their values: paper, short, demo or smoke.",
+    seed="Of initialisation, data order and augmentation.",
+    dataset="cifar10 or shapes.",
+    block="basic or bottleneck.",
+    width="Channels of the first stage.",
+    image_size="Pixels; smaller than the data set's means average pooling.",
+    val_split="Training images held out and evaluated instead of the test set.",
+    iterations="Mini-batches until the end.",
+    batch="Images a mini-batch.",
+    lr="Learning rate before the drops.",
+    lr_drops="Iterations at which the learning rate is divided by 10, such as 240,340.",
+    warmup_iterations="Linear ramp of the learning rate from 0.",
+    warmup_error="Depth 110 and more: lr / 10 until the running training error is below this (percent).",
+    momentum="Of stochastic gradient descent.",
+    weight_decay="L2 penalty on all weights.",
+    precision="bf16 or fp32.",
+    log_every="Iterations between log points: a row of metrics.csv, a checkpoint.",
+    activation_order=f"Where BN and ReLU stand in a block: {', '.join(ORDERS)}.",
+    gate_bias="That a gating shortcut's gates start from. Default: the shortcut's own.",
+    plugins="A Python file with a shortcut of your own; may be given several times.",
+)
+
+OPTION_TYPES = {tuple[int, ...]: str, tuple[Plugin, ...]: list[str]}
+
+
+def field_options(command: Callable) -> Callable:
+    """Gives `command`, which takes **values, an option for every RunConfig field: made from the class."""
+    own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    options = []
+    for field in fields(RunConfig):
+        kind = OPTION_TYPES.get(field.type, field.type)
+        from_profile = field.default is FROM_PROFILE
+        info = typer.Option(help=FIELD_HELP[field.name] + " Default: the profile's." * from_profile)
+        annotation = Annotated[kind | None if from_profile else kind, info]
+        options.append(
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation)
+        )
+    command.__signature__ = inspect.Signature([*options, *(p.replace(kind=p.KEYWORD_ONLY) for p in own)])
+    command.__annotations__ = {p.name: p.annotation for p in command.__signature__.parameters.values()}
+    return command

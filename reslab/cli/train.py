@@ -1,0 +1,43 @@
+"""`reslab train`."""
+
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from ..runs import RunStore
+from ..training.config import RunConfig
+from ..training.loop import train
+from ..training.progress import ProgressBar
+from .fields import field_options
+from .options import Data, Store, whole_numbers
+from .sentences import sentences
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+@field_options
+def train_command(
+    store: Store = None,
+    data: Data = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... Default: the best one here.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="torch threads. Default: one a core.")] = None,
+    compile: Annotated[
+        str, typer.Option(help="auto (where it saves more time than it costs), always or never.")
+    ] = "auto",
+    wait: Annotated[bool, typer.Option(help="Wait if another process trains this run, or end at once.")] = True,
+    **values: Any,
+) -> None:
+    """Train one net; resume it, or return what is there."""
+    with sentences():
+        if values["lr_drops"] is not None:
+            values["lr_drops"] = whole_numbers("lr_drops", values["lr_drops"], "240,340")
+        config = RunConfig(**values)
+        if threads:
+            torch.set_num_threads(threads)
+        bar = ProgressBar(config.net_name)
+        run = train(config, RunStore(store), device=device, data=data, compile=compile, progress=bar, wait=wait)
+        row = run.final
+        errors = f"training error {row['train_error']:.2f} %, test error {row['test_error']:.2f} %"
+        print(f"{errors} after {row['iteration']:,} iterations in {row['seconds']:.0f} s: {run.path}")
