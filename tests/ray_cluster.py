@@ -12,7 +12,9 @@ LOOPBACK = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER":
 
 
 class TwoNodes:
-    """Context manager: `address`, for processes whose environment has LOOPBACK, and `remove()`, which returns when the node is gone."""
+    """Context manager: `address`, for processes whose environment has LOOPBACK, and `remove()`, which returns when the
+    node is gone.
+    """
 
     def __enter__(self) -> "TwoNodes":
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -25,7 +25,7 @@ def reproduce_command(
     data: Data = None,
     engine: Annotated[str, typer.Option(help="local: processes here; ray: tasks of a Ray cluster.")] = "local",
     jobs: Annotated[
-        int | None, typer.Option(help="Runs at a time, local engine. Default: one a core, or as many as share the GPUs.")
+        int | None, typer.Option(help="Runs at a time, local engine. Default: one a core, or as many as the GPUs take.")
     ] = None,
     per_gpu: Annotated[int, typer.Option(help="Runs that share one GPU.")] = 1,
     address: Annotated[
