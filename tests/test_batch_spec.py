@@ -87,7 +87,7 @@ def test_a_profile_has_its_own_seeds_grid_and_report(tmp_path):
 def test_overrides_are_for_every_grid(tmp_path):
     experiment = Experiment.load(write_study(tmp_path, PROFILED))
     assert {c.lr for c in experiment.configs("paper", overrides={"lr": 0.5})} == {0.5}
-    with pytest.raises(ValueError, match=r"gate_bias=-3.0 .*-p says is for every part .* depth 110, gate_bias -3"):
+    with pytest.raises(ValueError, match=r"gate_bias=-3.0 .*-p says is for every part .* depth 110; gate_bias -3"):
         experiment.configs("paper", overrides={"gate_bias": -3})
 
 

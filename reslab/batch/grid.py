@@ -38,8 +38,8 @@ def points(grid: Grid) -> list[dict[str, Any]]:
 
 
 def told(grid: Grid) -> str:
-    """The grid in words, such as "depth 56, shortcut A and B"."""
-    return ", ".join(f"{name} {' and '.join(map(str, values))}" for name, values in grid.items())
+    """The grid in words, such as "depth 56; shortcut A, B"."""
+    return "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in grid.items())
 
 
 def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
