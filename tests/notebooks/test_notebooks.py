@@ -90,7 +90,8 @@ def test_study(tmp_path):
     study = tmp_path / "mine.yaml"
     study.write_text(
         "title: Mine\nquestion: Does it gate?\nnotebook: train.ipynb\nreport: study.ipynb\n"
-        "claims: [shortcut-gating-0]\ngrid:\n  - {depth: 8, shortcut: [A, none]}\n  - {depth: 8, shortcut: shortcut-gating, gate_bias: [0, -6]}\n"
+        "claims: [shortcut-gating-0]\ngrid:\n  - {depth: 8, shortcut: [A, none]}\n"
+        "  - {depth: 8, shortcut: shortcut-gating, gate_bias: [0, -6]}\n"
     )
     name, chosen = "study.ipynb", ("-p", "experiment", str(study), "-p", "seeds", "2", "-y", "{settings: {lr: 0.02}}")
     empty = papermill(name, tmp_path, *chosen)
