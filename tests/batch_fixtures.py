@@ -5,6 +5,9 @@ from pathlib import Path
 import nbformat
 from nbformat import v4
 
+from reslab import Run, RunConfig, RunStore
+from reslab.files import write_json
+
 TRAIN_PARAMETERS = """\
 depth: int = 8  # weighted layers
 shortcut: str = "A"
@@ -67,3 +70,31 @@ def write_study(folder: Path, spec: str = SPEC, train: str = TRAIN) -> Path:
 def output(path: Path) -> str:
     """What the executed notebook's last cell printed."""
     return "".join(out.get("text", "") for out in nbformat.read(path, 4).cells[-1].outputs)
+
+
+def finished_run(store: Path, config: RunConfig, test_error: float = 10.0, **provenance) -> Run:
+    """A run folder as training leaves it, with `test_error` at the end and half of it in training, without training."""
+    run = RunStore(store).create(config)
+    steps = range(config.log_every, config.iterations + 1, config.log_every)
+    run.write_metrics(
+        [
+            dict(
+                iteration=step,
+                epoch=step / config.batches_per_epoch,
+                lr=config.lr,
+                train_loss=1.0,
+                train_error=test_error / 2 + 50 * (1 - step / config.iterations),
+                test_loss=1.0,
+                test_error=test_error + 50 * (1 - step / config.iterations),
+                seconds=60 * step / config.iterations,
+                images_per_second=100.0,
+            )
+            for step in steps
+        ]
+    )
+    usual = dict(
+        started="2026-01-02T03:04:05+0000", git_commit="a1b2c3d4e5" * 4, git_dirty=False, torch="2.9", threads=1
+    )
+    write_json(run.path / "provenance.json", usual | dict(dataset_fingerprint=dict(train="f" * 64)) | provenance)
+    write_json(run.path / "status.json", dict(state="done", iteration=config.iterations))
+    return run

@@ -1,5 +1,7 @@
 """The HTML page of an executed notebook: whole, offline, and drawn in a real browser."""
 
+import itertools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,14 @@ from nbformat import v4
 from playwright.sync_api import Page
 from plotly.offline import get_plotlyjs
 
-from reslab.batch.report import write_html
+from reslab import RunConfig
+from reslab.batch.facts import StudyFacts
+from reslab.batch.report import write_html, write_report
+from reslab.batch.spec import Experiment
+from reslab.claims import ledger
+from reslab.figures import error_curves, final_errors
 
+from .batch_fixtures import finished_run, write_study
 from .browser_fixtures import chromium
 
 REMOTE = "https://example.org/picture.png"
@@ -104,6 +112,35 @@ def test_formulas_are_mathml_which_browsers_draw_without_a_library(soup):
 def test_title_can_be_given(executed, tmp_path):
     page = write_html(executed, tmp_path / "page.html", title="Mine & yours")
     assert "<title>Mine &amp; yours</title>" in page.read_text(encoding="utf-8")
+
+
+def test_an_appendix_adds_what_the_notebook_has_not_said(executed, tmp_path):
+    appendix = {"Two": "<p>said before</p>", "How & why": "<p>last</p><img src='https://example.org/x.png' alt='x'>"}
+    soup = BeautifulSoup(write_html(executed, tmp_path / "page.html", None, appendix).read_text(), "html.parser")
+    assert [link.get_text() for link in soup.nav.find_all("a")] == ["One", "Two", "Three", "How & why"]
+    assert "said before" not in soup.get_text() and soup.find(id="how-why") and not soup.main.find("img", alt="x")
+    assert soup.main.find_all("section")[-1].p.get_text() == "last"
+
+
+def test_a_report_of_two_hundred_long_runs_is_small(tmp_path):
+    runs = [
+        finished_run(tmp_path / "runs", RunConfig(8, "A", "paper", seed, lr=lr / 1000), lr / 10 + seed)
+        for seed, lr in itertools.product(range(5), range(80, 120))
+    ]
+    assert len(runs) == 200 and len(runs[0].metrics) == 160
+    outputs = [
+        v4.new_output("display_data", {"application/vnd.plotly.v1+json": json.loads(figure.to_json())})
+        for figure in (error_curves(runs), final_errors(runs), error_curves(runs[:40]))
+    ]
+    cells = [v4.new_markdown_cell("# Many"), v4.new_code_cell("draw()", outputs=outputs)]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "many.ipynb")
+    study = Experiment.load(write_study(tmp_path))
+    facts = StudyFacts(study, "paper", runs, ledger(runs, study.claims), [("make lab", "the notebooks")])
+    page, text = write_report(tmp_path / "many.ipynb", facts, tmp_path / "reports" / "many-1.5")
+    assert (page.name, text.name) == ("many-1.5.html", "many-1.5.md")
+    assert page.stat().st_size < 8e6 and text.stat().st_size < 20_000
+    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    assert all(soup.find("td", string=run.id) for run in runs[::20]) and soup.title.get_text() == study.title
 
 
 def test_the_notebook_is_left_as_it_is(executed, tmp_path):

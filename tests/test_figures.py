@@ -163,6 +163,22 @@ def test_nets_of_one_depth_are_told_apart_by_colour_blind_eyes_too(nets, eyes):
         assert np.linalg.norm(a - b) > 15, (first, second)
 
 
+def test_nets_that_differ_in_their_gates_are_told_apart_by_them(tmp_path):
+    runs = [make_run(tmp_path, "exclusive-gating", gate_bias=bias) for bias in (0, -6, -7)]
+    rows = summary_table([*runs, make_run(tmp_path)])
+    assert [row["net"] for row in rows] == ["ResNet-20"] + [
+        f"ResNet-20 (exclusive-gating), bias {bias}" for bias in ("−7", "−6", "0")
+    ]
+    assert summary_table(runs[1:2])[0]["net"] == "ResNet-20 (exclusive-gating)"
+
+
+def test_the_legend_has_room_above_the_curves(tmp_path):
+    few = error_curves([make_run(tmp_path)])
+    long = error_curves([make_run(tmp_path, "exclusive-gating", gate_bias=bias) for bias in (0, -1, -2, -3, -6, -7)])
+    assert long.layout.margin.t >= few.layout.margin.t + 5 * 20  # a row for each long name
+    assert long.layout.height - long.layout.margin.t >= few.layout.height - few.layout.margin.t - 20
+
+
 def test_gate_biases_have_shades_of_their_own():
     shades = [net_colour(RunConfig(shortcut="shortcut-gating", gate_bias=bias)) for bias in (-6, -7, -3, 0)]
     assert len(set(shades)) == 4
@@ -415,6 +431,22 @@ def test_final_errors_leave_out_unfinished_runs(tmp_path):
     assert f"{done.final['test_error']:.2f} ±" not in str(summary_table([done, live]))
     assert "not finished" in str(summary_table([live])) and summary_table([live])[0]["n"] == 0
     assert "No run has reached" in final_errors([live]).layout.annotations[0].text
+
+
+def test_table_has_a_column_for_published_errors_where_they_can_be_compared(tmp_path):
+    paper = summary_table([make_run(tmp_path, profile="paper"), make_run(tmp_path, "dropout", 110, profile="paper")])
+    assert "8.75" in paper[0]["published"] and "fail (> 20 %)" in paper[1]["published"]
+    assert "published" in str(paper) and "8.75" in paper._repr_html_() and "&gt; 20 %" in paper._repr_html_()
+    demo = summary_table([make_run(tmp_path)])
+    assert demo[0]["published"] == "" and "published" not in str(demo) + demo._repr_html_() + demo.markdown()
+
+
+def test_table_in_markdown(tmp_path):
+    runs = [make_run(tmp_path, seed=seed) for seed in range(2)]
+    head, line, row, _, caption = summary_table(runs).markdown().splitlines()
+    values = [run.final["test_error"] for run in runs]
+    assert head == "| net | n | training error (%) | test error (%) | parameters |" and line.count("---:") == 4
+    assert f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}" in row and "shapes, demo" in caption
 
 
 @pytest.mark.parametrize(("depth", "parameters"), [(20, 269_722), (56, 853_018), (110, 1_727_962)])

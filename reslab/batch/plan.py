@@ -90,15 +90,16 @@ def make_plan(
     experiment, a name or a value that cannot be, naming the closest that can.
     """
     study = Experiment.load(experiment)
-    profile, seeds = profile or study.profile, study.seeds if seeds is None else seeds
-    takes, reports = declared(study.notebook), declared(study.report)
-    given = _fields_among(parameters or {}, reports, study.report.name)
+    profile, seeds = profile or study.profile, study.seeds_in(profile) if seeds is None else seeds
+    shows = study.report_in(profile)
+    takes, reports = declared(study.notebook), declared(shows)
+    given = _fields_among(parameters or {}, reports, shows.name)
     configs = study.configs(profile, seeds, given)
     root = RunStore(store).root.resolve()
     where = dict(store=str(root)) | (dict(data=str(Path(data).expanduser().resolve())) if data else {})
     others = {name: value for name, value in (parameters or {}).items() if name not in given}
     report = _report_parameters(study, reports, given, dict(profile=profile, seeds=seeds) | where | others)
-    check_names(report or {}, reports, study.report.name)
+    check_names(report or {}, reports, shows.name)
     check_names(where, takes, study.notebook.name)
     runs = tuple(_planned(configs, RunStore(root), study.notebook, takes, where))
     engine = engine or EngineOptions()
@@ -121,15 +122,18 @@ def _report_parameters(
 ) -> dict[str, Any] | None:
     """What the report notebook gets: a changed axis if it declares one of that name, any other field as a setting.
 
-    None if an axis was changed that it does not declare: it would train and show the grid it knows.
+    None if an axis was changed that it does not declare: it would train and show the grid it knows. One that declares
+    `experiment` shows any study, with whatever was changed.
     """
+    if "experiment" in reports:
+        return rest | dict(experiment=study.called) | (dict(settings=dict(given)) if given else {})
     direct, settings = {}, {}
     for name, value in given.items():
         axis = as_axis(name, value)
         if name in reports:
             direct[name] = value
-        elif name in study.grid or len(axis) > 1:
-            if axis != study.grid.get(name):
+        elif study.axis(name, rest["profile"]) or len(axis) > 1:
+            if axis != study.axis(name, rest["profile"]):
                 return None
         else:
             settings[name] = value

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from copy import deepcopy
 from datetime import datetime
 from html import escape
@@ -18,10 +19,14 @@ from nbformat import NotebookNode
 from plotly.offline import get_plotlyjs
 from pygments.formatters import HtmlFormatter
 
+from .appendix import sections
+from .facts import StudyFacts
 from .progress import duration
+from .summary import summary
 
 PLOTLY, WIDGET = "application/vnd.plotly.v1+json", "application/vnd.jupyter.widget-view+json"
-ANCHOR = "#"  # after a heading, a link to it
+ANCHOR = "#"  # after a heading, a link to it; nbconvert has ¶ behind those of outputs
+PATHS = ("store", "data", "experiment")  # parameters that may hold one: a page is passed round
 CONTENTS_FROM = 3  # sections, from which on a table of contents helps
 
 # What the page may do, enforced by the browser: run what is in it, load nothing. plotly compiles its shaders with eval.
@@ -31,12 +36,13 @@ POLICY = (
 )
 
 
-def write_html(notebook: Path, out: Path, title: str | None = None) -> Path:
+def write_html(notebook: Path, out: Path, title: str | None = None, appendix: Mapping[str, str] | None = None) -> Path:
     """Writes the executed `notebook` to `out`, one file of some 5 MB, most of it plotly.js, once; returns `out`.
 
     The title is `title`, or the notebook's first heading, or its file name. Figures are drawn from the outputs that
     plotly's default renderer stores and stay interactive. Nothing is loaded from anywhere: a picture that the text
-    names by URL becomes a link. Raises ValueError if there is no such notebook.
+    names by URL becomes a link. `appendix` are sections that follow, heading -> HTML; one whose heading the notebook
+    has is left out, since the notebook has said it. Raises ValueError if there is no such notebook.
     """
     notebook, out = Path(notebook), Path(out)
     if not notebook.is_file():
@@ -52,6 +58,7 @@ def write_html(notebook: Path, out: Path, title: str | None = None) -> Path:
     exporter.register_filter("report_markdown", lambda text: _markdown(text, notebook.parent))
     body, _ = exporter.from_notebook_node(document)
     soup = BeautifulSoup(body, "html.parser")
+    soup.append(BeautifulSoup(_sections(appendix or {}, soup), "html.parser"))
     _offline(soup)
     first = soup.find("h1")
     heading = _text(first) if first else ""
@@ -62,13 +69,26 @@ def write_html(notebook: Path, out: Path, title: str | None = None) -> Path:
         "contents": _contents(soup),
         "body": str(soup),
         "policy": POLICY,
-        "style": STYLE + HtmlFormatter(style="friendly").get_style_defs(".highlight"),
+        "style": _beside("report.css") + HtmlFormatter(style="friendly").get_style_defs(".highlight"),
         "plotly": f"<script>{get_plotlyjs()}</script>" if soup.find(class_="figure") else "",
-        "script": SCRIPT,
+        "script": _beside("report.js"),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(re.sub(r"\{\{(\w+)\}\}", lambda found: page[found[1]], PAGE), encoding="utf-8")
     return out
+
+
+def write_report(notebook: Path, facts: StudyFacts, out: Path) -> tuple[Path, Path]:
+    """Writes OUT.html, the executed report `notebook` of a study and all that belongs to it, and OUT.md, its summary.
+
+    The page is the notebook, then verdicts and numbers if it has no such section, what failed, every run's config and
+    provenance, and how to repeat it. Both hold what `facts` says and no path of this machine, as far as its commands
+    and failures hold none. Returns both paths. Raises ValueError if there is no such notebook.
+    """
+    page = write_html(notebook, Path(f"{out}.html"), facts.experiment.title, sections(facts))
+    text = page.with_suffix(".md")
+    text.write_text(summary(facts), encoding="utf-8")
+    return page, text
 
 
 def _self_contained_outputs(document: NotebookNode) -> None:
@@ -126,10 +146,24 @@ def _facts(document: NotebookNode, notebook: Path) -> str:
         facts.append(f"run on {datetime.fromisoformat(run['start_time']).astimezone():%-d %B %Y, %H:%M}")
     if run.get("duration"):
         facts.append(duration(run["duration"]))
-    shown = {k: v for k, v in run.get("parameters", {}).items() if v not in ("", None) and k not in ("store", "data")}
-    facts += [f"{name} = {value}" for name, value in shown.items()]  # a page is passed round: no paths
+    shown = {k: v for k, v in run.get("parameters", {}).items() if v not in ("", None) and k not in PATHS}
+    facts += [f"{name} = {value}" for name, value in shown.items()]
     failed = '<strong class="failed">stopped by an error</strong>' if run.get("exception") else ""
     return " ".join(f"<span>{escape(fact)}</span>" for fact in facts) + failed
+
+
+def _sections(appendix: Mapping[str, str], soup: BeautifulSoup) -> str:
+    said = {_text(heading) for heading in soup.find_all("h2")}
+    return "".join(
+        f'<section class="appendix"><h2 id="{escape(re.sub(r"[^a-z]+", "-", heading.lower()))}">{escape(heading)}'
+        f"</h2>{content}</section>"
+        for heading, content in appendix.items()
+        if heading not in said
+    )
+
+
+def _beside(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def _contents(soup: BeautifulSoup) -> str:
@@ -143,7 +177,7 @@ def _contents(soup: BeautifulSoup) -> str:
 
 def _text(heading: Tag) -> str:
     """What a heading says, without the link to itself."""
-    return heading.get_text().strip().removesuffix(ANCHOR).strip()
+    return heading.get_text().strip().removesuffix(ANCHOR).removesuffix("¶").strip()
 
 
 TEMPLATE = """{%- extends 'classic/base.html.j2' -%}
@@ -165,71 +199,4 @@ PAGE = """<!DOCTYPE html>
 <style>{{style}}</style></head>
 <body><header><div class="facts">{{facts}}</div><button id="code" hidden>Show code</button></header>{{contents}}
 <main>{{heading}}{{body}}</main>{{plotly}}<script>{{script}}</script></body></html>
-"""
-
-SCRIPT = """
-for (const place of document.querySelectorAll('.figure')) {
-  const figure = JSON.parse(place.firstElementChild.textContent);
-  place.replaceChildren();
-  if (figure.layout?.width) place.style.width = figure.layout.width + 'px';
-  Plotly.newPlot(place, figure);
-}
-const button = document.getElementById('code'), code = [...document.querySelectorAll('details.code')];
-button.hidden = !code.length;
-button.onclick = () => {
-  const open = !code.every(cell => cell.open);
-  code.forEach(cell => cell.open = open);
-  button.textContent = open ? 'Hide code' : 'Show code';
-};
-"""
-
-STYLE = """
-:root{--ink:#1f2430;--faint:#5b6472;--line:#e1e4e9;--tint:#f6f7f9;--accent:#0072b2;
---sans:Inter,'Segoe UI','Helvetica Neue','Liberation Sans',Arial,sans-serif;
---serif:Charter,'Bitstream Charter','Iowan Old Style',Georgia,'Liberation Serif',serif;
---mono:'SF Mono',ui-monospace,Menlo,Consolas,'Liberation Mono',monospace;color-scheme:light}
-*{box-sizing:border-box}html{scroll-behavior:smooth}
-body{margin:0;background:#fff;color:var(--ink);font:18px/1.62 var(--serif)}
-header{display:flex;gap:1rem;align-items:center;justify-content:space-between;padding:.7rem 1.5rem;
-background:var(--tint);
-border-bottom:1px solid var(--line);font:14px/1.5 var(--sans);color:var(--faint)}
-.facts span+span::before{content:'·';margin:0 .55em}.failed{margin-left:1em;color:#b3261e}
-button{flex:none;font:inherit;color:var(--ink);background:#fff;border:1px solid #c9cdd4;border-radius:6px;
-padding:.3em .9em;
-cursor:pointer}button:hover,button:focus-visible{border-color:var(--accent);color:var(--accent)}
-main{max-width:64rem;margin:0 auto;padding:2.2rem 1.5rem 6rem}.prose,main>h1{max-width:43rem;margin:0 auto}
-h1,h2,h3,h4{font-family:var(--sans);line-height:1.25;letter-spacing:-.012em;text-wrap:balance;scroll-margin-top:1rem}
-h1{font-size:2.35rem;margin:.6em 0 .5em}h2{font-size:1.5rem;margin:2em 0 .5em}h3{font-size:1.15rem;
-margin:1.6em 0 .4em}
-.anchor-link{margin-left:.35em;color:#c2c7cf;text-decoration:none;opacity:0}
-:is(h1,h2,h3,h4):hover .anchor-link{opacity:1}
-a{color:var(--accent);text-underline-offset:.15em;text-decoration-thickness:1px}p{margin:0 0 1em}li{margin:.25em 0}
-blockquote{margin:1.2em 0;padding:.1em 1.2em;border-left:3px solid var(--accent);color:var(--faint)}
-code{font:.84em var(--mono);background:var(--tint);border-radius:4px;padding:.12em .35em}
-pre code,.prose .highlight{background:none;padding:0}
-math{white-space:nowrap}
-sub,sup{font-size:.72em;line-height:0}
-.cell{margin:1rem auto 1.6rem;max-width:62rem}details{max-width:43rem;margin:0 auto;font-family:var(--sans)}
-summary{cursor:pointer;font:13px/1.8 var(--mono);color:#737b88;white-space:nowrap;overflow:hidden;
-text-overflow:ellipsis}
-summary:hover{color:var(--accent)}
-details pre,.prose pre,.output_text pre{font:14px/1.55 var(--mono);background:var(--tint);
-border:1px solid var(--line);border-radius:8px;
-padding:.9em 1.1em;margin:.4em 0 1em;overflow-x:auto}.output_text,.output_markdown{max-width:43rem;margin:0 auto}
-.output_text pre{white-space:pre-wrap}
-.output_error pre{background:#fdf3f2;border-color:#f0c8c4}.figure{width:100%;max-width:100%;margin:.4rem auto}
-.output_html,.prose{overflow-x:auto}.output_html:has(.figure){overflow:visible}.output_html>table{margin:.6rem auto}
-.cell:not(:has(.output_wrapper)){margin:.2rem auto}
-table{border-collapse:collapse;font-family:var(--sans);font-size:15px;line-height:1.4;margin:1rem 0}
-th,td{padding:.45em .9em;border-bottom:1px solid var(--line)}th{text-align:left;border-bottom:2px solid #c9cdd4;
-font-weight:600}
-caption{color:var(--faint);font-size:14px}img{max-width:100%;height:auto}
-.control{max-width:43rem;margin:0 auto;color:var(--faint);font:italic 15px var(--sans)}
-nav{display:none}@media(min-width:1500px){nav{display:block;position:fixed;top:6.5rem;
-left:max(1.5rem,calc(50vw - 46rem));
-width:12.5rem;font:14px/1.4 var(--sans)}nav a{display:block;padding:.4em 0 .4em .9em;
-border-left:2px solid var(--line);
-color:var(--faint);text-decoration:none}nav a:hover{color:var(--accent);border-color:var(--accent)}}
-@media(max-width:40rem){body{font-size:17px}main{padding:1.2rem 1rem 4rem}h1{font-size:1.8rem}}
-@media print{header button,nav,details.code,details.log{display:none}.cell,.figure{break-inside:avoid}}
 """

@@ -11,11 +11,13 @@ from .nets import Net, how_many, nets_of, what
 from .published import published
 from .style import FAINT, INK, TEMPLATE, faded, headline, message, mix
 
+HEIGHT = 560  # pixels; set here and not in the template, whose height front ends overrule
 AXES = {"iteration": "iteration", "epoch": "epoch", "seconds": "training time (seconds)"}
 TRAINING, TEST = dict(width=1.8, dash="6px,4px"), dict(width=3.2, dash="solid")
 STRIP = 0.045  # width of the published values, right of the last iteration, as a share of the axis
 HALO = ", ".join(["0 0 3px white"] * 4)  # around a name that comes to lie on another curve
-ROOM = 620  # pixels for the legend in a notebook
+ROOM, LEAST_ROOM = 790, 200  # pixels for the legend in a notebook, less what the names take, and at least
+LETTER = 9  # pixels, of a name at a curve's end
 MOST_NAMES = 8  # curves that are named at their end; with more, the legend has to do
 
 
@@ -80,7 +82,6 @@ def _layout(nets: list[Net], x: str, end: float, scale: Scale, smoothing: float)
     return dict(
         template=TEMPLATE,
         title=dict(text=headline(what(nets), rest)),
-        height=560,  # here and not in the template, whose height front ends overrule
         xaxis=dict(
             title=AXES[x],
             range=[0, end * (1 + STRIP if strip else 1)],
@@ -101,11 +102,15 @@ def _legend(nets: list[Net], names: int) -> dict:
     would be too many.
     """
     if len(nets) > MOST_NAMES:
-        return dict(legend=dict(x=1.01, xanchor="left", y=1, yanchor="top"), margin=dict(r=20))
-    wide = sum(60 + 8 * len(net.label) for net in nets) + 300  # pixels, about, with the two keys
-    rows = -(-wide // ROOM)
+        return dict(legend=dict(x=1.01, xanchor="left", y=1, yanchor="top"), margin=dict(r=20), height=HEIGHT)
+    room = max(LEAST_ROOM, ROOM - LETTER * names)
+    rows, used = 1, 0
+    for letters in (*(len(net.label) for net in nets), len("training error"), len("test error")):
+        wide = 60 + 8 * letters  # pixels, about
+        rows, used = (rows, used + wide) if used + wide <= room else (rows + 1, wide)
     place = dict(orientation="h", x=0, xanchor="left", y=1.02, yanchor="bottom")
-    return dict(legend=place, margin=dict(r=30 + 9 * names, t=100 + 20 * rows))
+    margin, height = dict(r=30 + LETTER * names, t=100 + 20 * rows), HEIGHT + 20 * max(rows - 2, 0)
+    return dict(legend=place, margin=margin, height=height)
 
 
 def _line(net: Net, kind: str, x: np.ndarray, y: np.ndarray, **settings) -> go.Scatter:

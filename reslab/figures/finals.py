@@ -43,7 +43,7 @@ def _layout(nets: list[Net], title: str) -> dict:
     return dict(
         template=TEMPLATE,
         title=dict(text=title),
-        height=190 + ROW * len(nets),
+        height=190 + ROW * max(len(nets), 2),  # room for the title above a single net too
         xaxis=dict(title="error (%)", range=[-0.02 * highest, 1.1 * highest]),
         yaxis=dict(
             tickvals=places,

@@ -125,7 +125,7 @@ def nets_of(runs: Iterable[Run]) -> list[Net]:
 
 def _rank(config: RunConfig) -> tuple:
     c = config
-    return c.shortcut != "none", c.depth, c.shortcut, c.block, c.activation_order, c.id
+    return c.shortcut != "none", c.depth, c.shortcut, c.gate_bias or 0.0, c.block, c.activation_order, c.id
 
 
 def overrides(config: RunConfig) -> dict[str, Any]:
@@ -149,10 +149,12 @@ def _labels(configs: list[RunConfig]) -> list[str]:
             config.profile
         ] * (len({c.profile for c in configs}) > 1)
         mine, theirs = overrides(config), [overrides(other) for other in namesakes]
+        if len({other.gate_bias for other in namesakes}) > 1:
+            extras.append(f"bias {config.gate_bias:g}".replace("-", "−"))
         extras += [
             f"{name} {value:,}" if isinstance(value, int | float) else f"{name} {value}"
             for name, value in mine.items()
-            if name != "dataset" and any(other.get(name) != value for other in theirs)
+            if name not in ("dataset", "gate_bias") and any(other.get(name) != value for other in theirs)
         ]
         labels.append(", ".join([net_label(config), *extras]))
     return labels

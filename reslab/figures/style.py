@@ -82,8 +82,9 @@ def net_colour(config: RunConfig) -> str:
         colour = mix(family[0], family[1], (position - low) / (middle - low))
     else:
         colour = mix(family[1], family[2], (position - middle) / (high - middle))
-    if config.gate_bias is not None:  # darker, the further from where gates usually start
-        colour = mix(colour, "#000000", min(abs(config.gate_bias - Gated.gate_bias) / 12, 0.6))
+    if config.gate_bias is not None:  # lighter, the more open the gates start, and darker for more closed ones
+        off = config.gate_bias - Gated.gate_bias
+        colour = mix(colour, "#ffffff" if off > 0 else "#000000", 0.7 * (1 - math.exp(-abs(off) / 2)))
     return colour if config.block == "basic" else mix(colour, "#000000", 0.35)
 
 

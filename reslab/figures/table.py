@@ -8,13 +8,16 @@ import numpy as np
 
 from ..runs import Run
 from .nets import Net, nets_of, what
+from .published import published_text
 
 
 class SummaryTable(tuple[dict[str, Any], ...]):
-    """One dict a net: net, n, train_error, train_error_std, test_error, test_error_std (percent), parameters.
+    """One dict a net: net, n, train_error, train_error_std, test_error, test_error_std (percent), parameters and
+    published.
 
     Errors are means over the n seeds that reached their final iteration, None where there is none; std is None where
-    n < 2. Prints as text; a notebook shows a table.
+    n < 2; `published` is in words what others got for the test error, "" where nothing can be compared. Prints as text;
+    a notebook shows a table.
     """
 
     caption: str = ""
@@ -22,18 +25,20 @@ class SummaryTable(tuple[dict[str, Any], ...]):
     colours: tuple[str, ...] = ()
 
     def _cells(self) -> list[tuple[str, ...]]:
-        head = ("net", "n", "training error (%)", f"{self.held_out} error (%)", "parameters")
+        head = ("net", "n", "training error (%)", f"{self.held_out} error (%)", "published", "parameters")
         body = [
             (
                 row["net"],
                 str(row["n"]),
                 _errors(row, "train_error"),
                 _errors(row, "test_error"),
+                row["published"],
                 f"{row['parameters']:,}",
             )
             for row in self
         ]
-        return [head, *body]
+        compared = any(row["published"] for row in self)
+        return [cells if compared else (*cells[:4], cells[5]) for cells in (head, *body)]
 
     def __str__(self) -> str:
         cells = self._cells()
@@ -46,15 +51,21 @@ class SummaryTable(tuple[dict[str, Any], ...]):
 
     __repr__ = __str__
 
+    def markdown(self) -> str:
+        """A table for an issue or a paper, in Markdown."""
+        head, *body = [[cell.replace("|", "\\|") for cell in cells] for cells in self._cells()]
+        lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + f"\n\n{self.caption}"
+
     def _repr_html_(self) -> str:
         head, *body = self._cells()
         left = "text-align:left;padding:.4em .9em"
-        right = "text-align:right;padding:.4em .9em;font-variant-numeric:tabular-nums"
+        right = "text-align:right;padding:.4em .9em;font-variant-numeric:tabular-nums;white-space:nowrap"
         top = "".join(f'<th style="{right if i else left}">{cell}</th>' for i, cell in enumerate(head))
         rows = ""
         for colour, (net, *rest) in zip(self.colours, body, strict=True):
             rows += f'<tr><td style="{left}"><span style="color:{colour}">⬤</span>&ensp;<b>{escape(net)}</b></td>'
-            rows += "".join(f'<td style="{right}">{cell}</td>' for cell in rest) + "</tr>"
+            rows += "".join(f'<td style="{right}">{_lines(cell)}</td>' for cell in rest) + "</tr>"
         caption = f'<caption style="caption-side:bottom;{left}">{escape(self.caption)}</caption>'
         style = "font-size:15px;border-collapse:collapse"
         return f'<table style="{style}">{caption}<thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>'
@@ -76,11 +87,16 @@ def _row(net: Net) -> dict[str, Any]:
         values = net.final(name)
         row[name] = float(values.mean()) if len(values) else None
         row[f"{name}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return row | dict(parameters=_parameters(net))
+    return row | dict(parameters=_parameters(net), published=published_text(net.config))
 
 
 def _parameters(net: Net) -> int:
     return sum(parameter.numel() for parameter in net.config.make_net().parameters())
+
+
+def _lines(cell: str) -> str:
+    """HTML, one line for each of several sources."""
+    return "<br>".join(escape(part) for part in cell.split("; "))
 
 
 def _errors(row: dict[str, Any], name: str) -> str:

@@ -17,6 +17,8 @@ from reslab.batch.sharing import as_experiment
 from reslab.claims import CLAIMS, evaluate
 from tests.claims_fixtures import make_net
 
+from reslab.batch.spec import Experiment
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
@@ -86,6 +88,36 @@ def test_degradation(tmp_path):
     assert [f"{expected[depth]:,}" in line for depth, line in zip((20, 56, 20, 56), lines, strict=True)] == [True] * 4
     assert figure(notebook, "curves")["data"] and figure(notebook, "overfit")["data"]
     assert len(nbformat.writes(notebook)) < 300_000
+
+
+def test_study(tmp_path):
+    study = tmp_path / "mine.yaml"
+    study.write_text(
+        "title: Mine\nquestion: Does it gate?\nnotebook: train.ipynb\nreport: study.ipynb\n"
+        "claims: [shortcut-gating-0]\ngrid:\n  - {depth: 8, shortcut: [A, none]}\n"
+        "  - {depth: 8, shortcut: shortcut-gating, gate_bias: [0, -6]}\n"
+    )
+    name, chosen = "study.ipynb", ("-p", "experiment", str(study), "-p", "seeds", "2", "-y", "{settings: {lr: 0.02}}")
+    empty = papermill(name, tmp_path, *chosen)
+    told = outputs(empty, "there")[0]["data"]["text/markdown"]
+    assert "8 of 8 runs of profile `smoke` are not done" in told and "'lr=0.02'" not in told
+    assert f"reslab reproduce {study} --profile smoke --seeds 2 --store {tmp_path}/runs -p lr=0.02" in told
+    assert not (tmp_path / "runs").exists() and "undecided" in outputs(empty, "verdicts")[0]["data"]["text/html"]
+
+    command = told.split("```")[1].split()[1:]
+    configs = Experiment.load(study).configs("smoke", 2, {"lr": 0.02})
+    runs = [train(config, tmp_path / "runs", device="cpu") for config in configs]
+    assert command[0] == "reproduce" and len(runs) == 8
+    full = papermill(name, tmp_path, *chosen)
+    assert "8 of 8 runs of profile `smoke` are done" in outputs(full, "there")[0]["data"]["text/markdown"]
+    assert "Does it gate?" in outputs(full, "question")[0]["data"]["text/markdown"]
+    drawn = {trace["meta"].get("net") for trace in figure(full, "curves")["data"]}
+    gates = {f"ResNet-8 (shortcut-gating), bias {bias}" for bias in ("0", "−6")}
+    assert {"plain-8", "ResNet-8", *gates} <= drawn and figure(full, "verdict-figure")["data"]
+    finals = [run.final["test_error"] for run in runs if run.config.shortcut == "none"]
+    assert f"{np.mean(finals):.2f} ± {np.std(finals, ddof=1):.2f}" in outputs(full, "numbers")[0]["data"]["text/html"]
+    assert "8 of 8 runs" in outputs(full, "end")[0]["data"]["text/markdown"]
+    assert len(nbformat.writes(full)) < 300_000
 
 
 @pytest.mark.parametrize("setting", ["learning_rate: 0.1", "lr: -1"])
