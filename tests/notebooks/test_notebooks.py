@@ -14,10 +14,9 @@ import pytest
 
 from reslab import RunConfig, RunStore, cifar_net, train
 from reslab.batch.sharing import as_experiment
+from reslab.batch.spec import Experiment
 from reslab.claims import CLAIMS, evaluate
 from tests.claims_fixtures import make_net
-
-from reslab.batch.spec import Experiment
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
