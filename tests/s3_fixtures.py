@@ -1,18 +1,23 @@
 """An S3 server on loopback (moto) behind a proxy that loses connections and answers errors, or is down."""
 
+import atexit
 import http.client
+import os
 import random
 import socket
 import subprocess
 import sys
 import threading
 import time
+import uuid
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
 import pytest
+from s3fs import S3FileSystem
 
 HOST = "127.0.0.1"
 BUCKET = "bucket"
@@ -24,20 +29,36 @@ class S3:
     """A bucket on a server of its own, reached through a faulty proxy.
 
     `faults` is the probability that a request meets one of FAULTS, drawn in the order in which requests come, from
-    `seed`; both may be changed at any time. `url` is a store in the bucket, `environment` what a process needs to find
+    `seed`; see `disturb` and `plan`. `url` is a store in the bucket, `environment` what a process needs to find
     it, `requests` and `met` count what came and what went wrong. A context manager: starts and stops server and proxy.
+    A process has one S3 at a time.
     """
 
     def __init__(self, faults: float = 0.0, seed: int = 0):
-        self.faults, self.url = faults, f"s3://{BUCKET}/runs"
-        self.chance, self.lock = random.Random(seed), threading.Lock()
-        self.requests: dict[str, int] = {}
-        self.met: dict[str, int] = {}
+        self.lock = threading.Lock()
+        self.begin("runs", faults, seed)
         self.is_down = False
         self.turn = threading.Lock()  # moto looks and writes in two steps where S3 needs one
         self._proxy: ThreadingHTTPServer | None = None
 
+    def begin(self, folder: str, faults: float = 0.0, seed: int = 0) -> None:
+        """Starts afresh in another folder of the bucket."""
+        self.url = f"s3://{BUCKET}/{folder}"
+        self.disturb(faults, seed)
+
+    def disturb(self, faults: float, seed: int = 0) -> None:
+        """From now on requests meet faults with this probability."""
+        self.faults, self.chance = faults, random.Random(seed)
+        self.requests: Counter[str] = Counter()
+        self.met: Counter[str] = Counter()
+        self.planned: list[tuple[str, str, str]] = []
+
+    def plan(self, method: str, part: str, fault: str) -> None:
+        """The next request of this method with `part` in its path will meet this fault. Several are met in order."""
+        self.planned.append((method, part, fault))
+
     def __enter__(self) -> "S3":
+        S3FileSystem.clear_instance_cache()  # what this process has knows another server
         self.moto_port, self.port = _free_port(), _free_port()
         command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(self.moto_port)]
         self._moto = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -63,6 +84,8 @@ class S3:
             AWS_SECRET_ACCESS_KEY="secret",
             AWS_DEFAULT_REGION="us-east-1",
             AWS_EC2_METADATA_DISABLED="true",
+            AWS_CONFIG_FILE=os.devnull,
+            AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         )
 
     def client(self) -> "boto3.client":
@@ -70,7 +93,7 @@ class S3:
         keys = dict(aws_access_key_id="key", aws_secret_access_key="secret", region_name="us-east-1")
         return boto3.client("s3", endpoint_url=f"http://{HOST}:{self.moto_port}", **keys)
 
-    def keys(self) -> list[str]:
+    def objects(self) -> list[str]:
         """What is in the bucket."""
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
@@ -85,18 +108,25 @@ class S3:
 
     def up(self) -> None:
         """It answers again, at the same place."""
+        if self._proxy and not self.is_down:
+            return
         self.is_down = False
         self._proxy = _Server((HOST, self.port), type("Bound", (_Handler,), {"s3": self}))
         threading.Thread(target=self._proxy.serve_forever, kwargs=dict(poll_interval=0.02), daemon=True).start()
 
-    def fault(self, method: str) -> str | None:
-        """What happens to the next request."""
+    def fault(self, method: str, path: str) -> str | None:
+        """What happens to the request that has come."""
         with self.lock:
-            self.requests[method] = self.requests.get(method, 0) + 1
-            if self.chance.random() >= self.faults:
+            self.requests[method] += 1
+            plan = next((plan for plan in self.planned if plan[0] == method and plan[1] in path), None)
+            if plan:
+                self.planned.remove(plan)
+                what = plan[2]
+            elif self.chance.random() < self.faults:
+                what = self.chance.choice(FAULTS)
+            else:
                 return None
-            what = self.chance.choice(FAULTS)
-            self.met[what] = self.met.get(what, 0) + 1
+            self.met[what] += 1
             return what
 
 
@@ -124,13 +154,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_method(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault = self.s3.fault(self.command)
+        fault = self.s3.fault(self.command, self.path)
         if self.s3.is_down or fault == "lost request":
             self.close_connection = True
             return
         if fault and fault[0] == "5":
             status, code = fault.split()
-            text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code} was drawn</Message></Error>".encode()
+            text = (
+                f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code} was drawn</Message></Error>".encode()
+            )
             self._send(int(status), {"Content-Type": "application/xml", "Content-Length": str(len(text))}, text)
             return
         status, headers, answer = self._ask(body)
@@ -185,17 +217,20 @@ def _answers(port: int) -> bool:
     return True
 
 
-@contextmanager
-def s3_server(monkeypatch: pytest.MonkeyPatch, faults: float = 0.0, seed: int = 0) -> Iterator[S3]:
-    """An S3 that this process and those it starts find in their environment."""
-    with S3(faults, seed) as s3:
-        for name, value in s3.environment.items():
-            monkeypatch.setenv(name, value)
-        yield s3
+@cache
+def one_server() -> S3:
+    """Shared by all tests of a process, because starting it takes seconds."""
+    server = S3()
+    atexit.register(server.__enter__().__exit__)
+    return server
 
 
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
-    """An S3 of the test's own, without faults until it sets `faults`."""
-    with s3_server(monkeypatch) as server:
-        yield server
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    """The fixture `s3` of conftest.py: that server with a folder of the test's own, in this process's environment."""
+    server = one_server()
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    server.begin(f"runs-{uuid.uuid4().hex[:8]}")
+    yield server
+    server.faults = 0.0
+    server.up()
