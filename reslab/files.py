@@ -1,12 +1,31 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, in a folder or in an object store on a URL."""
 
 import json
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-TEMPORARY = ".*.tmp"  # pattern of the files that a killed writer may leave
+from . import remote
+
+if TYPE_CHECKING:  # it and its drivers take a second to load, and who has a disk does not need them
+    from upath import UPath
+
+Place: TypeAlias = "Path | UPath"  # a Path is on a disk, anything else in an object store
+TEMPORARY = ".*.tmp"  # pattern of the files that a killed writer may leave on a disk
+
+
+def place(where: "str | os.PathLike[str] | UPath") -> Place:
+    """A folder's Path, as it was given, or the UPath of an object store's URL; a file:// URL is a folder.
+
+    Raises ValueError for a URL that is no object store's, or if its driver is not installed.
+    """
+    if isinstance(where, str | os.PathLike) and "://" not in str(where):
+        return Path(where)
+    if str(where).startswith("file://"):
+        return Path(str(where).removeprefix("file://"))
+    return remote.open_url(str(where)) if isinstance(where, str) else where
 
 
 def cache_folder() -> Path:
@@ -14,13 +33,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get("RESLAB_CACHE") or "~/.cache/reslab").expanduser()
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
+def write_atomically(path: Place, content: bytes | str) -> None:
     """Replaces `path` by `content`: a reader, or a crash at any moment, finds the old file or the new one."""
+    content = content.encode() if isinstance(content, str) else content
+    if not isinstance(path, Path):
+        with remote.sentences(path):
+            path.fs.pipe_file(path.path, content)
+        return
     # In the same folder, because a rename is atomic only within one file system; unique, because several may write.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "xb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())  # or a crash soon after could leave the name with no bytes behind it
         os.replace(temporary, path)
@@ -28,6 +52,61 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Place, value: Any) -> None:
     """`value` as indented JSON, atomically."""
     write_atomically(path, json.dumps(value, indent=1) + "\n")
+
+
+def replace_keeping(path: Place, content: bytes, fresh: Place, previous: Place) -> None:
+    """Replaces `path` by `content` and keeps what it was as `previous`.
+
+    At any moment one of `fresh`, `path` and `previous`, in this order, is the newest whole file.
+    """
+    if isinstance(path, Path):
+        write_atomically(fresh, content)
+        if path.exists():
+            os.replace(path, previous)
+        os.replace(fresh, path)
+        return
+    try:
+        with remote.sentences(path):
+            path.fs.cp_file(path.path, previous.path)
+    except FileNotFoundError:  # the first one
+        pass
+    write_atomically(path, content)
+
+
+def read(path: Place) -> bytes | None:
+    """The content of a file as it is now, None if there is no such file."""
+    try:
+        if isinstance(path, Path):
+            return path.read_bytes()
+        with remote.sentences(path):
+            return path.fs.cat_file(path.path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+
+
+def read_many(paths: Sequence[Place]) -> list[bytes | None]:
+    """What `read` gives of each; from an object store all at the same time."""
+    if not paths or isinstance(paths[0], Path):
+        return [read(path) for path in paths]
+    found = paths[0].fs.cat([path.path for path in paths], on_error="return")
+    contents = [found[path.path] for path in paths]
+    for path, content in zip(paths, contents, strict=True):
+        if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
+            with remote.sentences(path):
+                raise content
+    return [None if isinstance(content, Exception) else content for content in contents]
+
+
+def names(folder: Place) -> list[str]:
+    """Names of the files and folders in `folder`, in order; none if it is not there."""
+    try:
+        if isinstance(folder, Path):
+            return sorted(os.listdir(folder))
+        with remote.sentences(folder):
+            found = folder.fs.ls(folder.path, detail=False)
+    except FileNotFoundError:
+        return []
+    return sorted(name.rstrip("/").rpartition("/")[2] for name in found if name.strip("/") != folder.path.strip("/"))

@@ -1,17 +1,20 @@
 """Run, RunStore: the run folder, which is all that figures, claims and widgets ever read.
 
 A run folder holds config.json, metrics.csv, status.json, provenance.json, checkpoint.pt, at the end
-weights.safetensors, notebook.ipynb where papermill ran it, and plugins/ where the shortcut is a user's own.
+weights.safetensors, notebook.ipynb where papermill ran it, and plugins/ where the shortcut is a user's own. On a URL
+there is owner-000001.json too: see reslab.training.hold.
 """
 
 import csv
+import errno
+import hashlib
 import io
 import json
 import os
 import socket
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -19,11 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from .files import write_atomically, write_json
+from .files import Place, names, place, read, read_many, write_atomically, write_json
 from .names import check_names
 
 if TYPE_CHECKING:  # torch takes a second to load, and who lists ten thousand runs does not need it
     import torch
+    from upath import UPath
 
     from .training.config import RunConfig
 
@@ -60,10 +64,13 @@ def alive(status: dict[str, Any]) -> bool:
 
 
 class Run:
-    """One run folder, read afresh at every access: a live run and last month's look the same."""
+    """One run folder, read afresh at every access: a live run and last month's look the same.
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    `path` is a Path, or a UPath where the store is a URL.
+    """
+
+    def __init__(self, path: "str | Path | UPath"):
+        self.path: Place = place(path)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {self.state})"
@@ -75,41 +82,39 @@ class Run:
     @cached_property
     def config(self) -> "RunConfig":
         """The run's settings, its plugins being the copies it keeps. Raises ValueError if config.json is not ours."""
-        from .nets.plugins import check_copy
+        content = read(self.path / "config.json")
+        if content is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path / "config.json"))
+        return self._config(content)
+
+    def _config(self, content: bytes) -> "RunConfig":
+        from .nets.plugins import kept_copy
         from .training.config import RunConfig
 
-        values = json.loads((self.path / "config.json").read_text())
-        copies = [self.path / PLUGINS / name for name in values.get("plugins", [])]
-        for copy in copies:
-            check_copy(copy, self.path / PLUGINS)
+        values = json.loads(content)
+        copies = [kept_copy(self.path / PLUGINS, name) for name in values.get("plugins", [])]
         return RunConfig.from_dict(values | dict(plugins=copies))
 
     @property
     def status(self) -> dict[str, Any]:
         """state, host, pid, heartbeat (Unix seconds), iteration, failure; {"state": "new"} before the first sitting."""
-        path = self.path / "status.json"
-        return json.loads(path.read_text()) if path.exists() else {"state": "new"}
+        return _status(read(self.path / "status.json"))
 
     @property
     def state(self) -> str:
         """One of new, running, interrupted, failed, done. A run whose owner was killed is interrupted, not running."""
-        status = self.status
-        return "interrupted" if status["state"] == "running" and not alive(status) else status["state"]
+        return states([self])[0]
 
     @property
     def provenance(self) -> dict[str, Any]:
         """Git commit, versions, device, threads, precision, data fingerprint of the first sitting; {} before it."""
-        path = self.path / "provenance.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        return json.loads(read(self.path / "provenance.json") or "{}")
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.csv, one a log point, in order; see COLUMNS for names, types and units."""
-        path = self.path / "metrics.csv"
-        if not path.exists():
-            return []
-        with open(path, newline="") as file:
-            return [{name: COLUMNS[name](row[name]) for name in COLUMNS} for row in csv.DictReader(file)]
+        text = io.StringIO((read(self.path / "metrics.csv") or b"").decode())
+        return [{name: COLUMNS[name](row[name]) for name in COLUMNS} for row in csv.DictReader(text)]
 
     def column(self, name: str) -> list[Any]:
         """One column of the metrics. Raises ValueError for a name that is no column."""
@@ -126,31 +131,61 @@ class Run:
 
     def weights(self) -> "dict[str, torch.Tensor]":
         """The trained net's state dict. Raises ValueError if the run is not done."""
-        from safetensors.torch import load_file
+        from safetensors.torch import load, load_file
 
         if self.state != "done":
             raise ValueError(
                 f"{self.id} is {self.state}: weights are there when it is done; train it with the same config"
             )
-        return load_file(self.path / "weights.safetensors")
+        path = self.path / "weights.safetensors"
+        return load_file(path) if isinstance(path, Path) else load(read(path))
 
-    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
-        """Replaces metrics.csv by these rows, whole."""
+    def write_metrics(self, rows: list[dict[str, Any]]) -> str:
+        """Replaces metrics.csv by these rows, whole. Returns the file's SHA-256, which a done run's status keeps."""
         text = io.StringIO()
         writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_atomically(self.path / "metrics.csv", text.getvalue())
+        content = text.getvalue().encode()
+        write_atomically(self.path / "metrics.csv", content)
+        return hashlib.sha256(content).hexdigest()
+
+
+def _status(content: bytes | None) -> dict[str, Any]:
+    return {"state": "new"} if content is None else json.loads(content)
+
+
+def states(runs: Sequence[Run]) -> list[str]:
+    """The state of each run; from an object store all at the same time.
+
+    There a run is done if its metrics.csv is the one that its owner finished with: see reslab.training.hold.
+    """
+    statuses = [_status(content) for content in read_many([run.path / "status.json" for run in runs])]
+    found = [
+        "interrupted" if status["state"] == "running" and not alive(status) else status["state"] for status in statuses
+    ]
+    sealed = [i for i, run in enumerate(runs) if found[i] == "done" and not isinstance(run.path, Path)]
+    for i, content in zip(sealed, read_many([runs[i].path / "metrics.csv" for i in sealed]), strict=True):
+        if statuses[i].get("metrics") not in (None, hashlib.sha256(content or b"").hexdigest()):
+            found[i] = "interrupted"
+    return found
 
 
 class RunStore:
-    """A folder of run folders. Without a root: the folder that RESLAB_STORE names, else ./runs."""
+    """A folder of run folders, or an object store's URL such as s3://bucket/runs.
 
-    def __init__(self, root: str | Path | None = None):
-        root = root or os.environ.get("RESLAB_STORE", "runs")
-        if "://" in str(root):
-            raise ValueError(f"store={str(root)!r} is a URL; a store is a folder on this machine or a mounted disk")
-        self.root = Path(root)
+    Without a root: what RESLAB_STORE names, else ./runs. Endpoint and credentials of a URL come from the environment as
+    its driver reads them (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID ...). Raises ValueError for a URL of another kind, or if
+    its driver is not installed.
+    """
+
+    def __init__(self, root: "str | Path | UPath | None" = None):
+        self.root: Place = place(root or os.environ.get("RESLAB_STORE", "runs"))
+
+    @property
+    def url(self) -> str:
+        """The absolute folder, or the URL: what another process is given as `store`."""
+        return str(self.root.absolute())
 
     def run(self, config: "RunConfig") -> Run:
         """The run of this config, which may be new; nothing is written."""
@@ -159,10 +194,13 @@ class RunStore:
     def create(self, config: "RunConfig") -> Run:
         """The run of this config with its folder, config.json and a copy of each plugin in place."""
         run = self.run(config)
-        run.path.mkdir(parents=True, exist_ok=True)
-        if not (run.path / "config.json").exists():
+        folders = isinstance(run.path, Path)  # in an object store a folder is a part of a name
+        if folders:
+            run.path.mkdir(parents=True, exist_ok=True)
+        if read(run.path / "config.json") is None:
             for plugin in config.plugins:
-                (run.path / PLUGINS).mkdir(exist_ok=True)
+                if folders:
+                    (run.path / PLUGINS).mkdir(exist_ok=True)
                 write_atomically(run.path / PLUGINS / plugin.copy_name, plugin.source)
             copies = [plugin.copy_name for plugin in config.plugins]
             write_json(run.path / "config.json", config.to_dict() | dict(plugins=copies))
@@ -170,10 +208,12 @@ class RunStore:
 
     def __iter__(self) -> Iterator[Run]:
         """All runs, by id. A folder whose config cannot be read is left out with a warning that says why."""
-        for path in sorted(self.root.glob("*/config.json")):
-            run = Run(path.parent)
+        runs = [Run(self.root / name) for name in names(self.root)]
+        for run, content in zip(runs, read_many([run.path / "config.json" for run in runs]), strict=True):
+            if content is None:
+                continue
             try:
-                _ = run.config
+                run.config = run._config(content)
             except ValueError as error:
                 # A user's shortcut that is not registered in this process, say.
                 warnings.warn(f"{run.id} is left out: {error}", stacklevel=2)
@@ -190,8 +230,5 @@ class RunStore:
         check_names(wanted, [field.name for field in fields(RunConfig)], "RunConfig")
         if state is not None and state not in STATES:
             raise ValueError(f"state={state!r} is not possible; allowed: {', '.join(STATES)}")
-        return [
-            run
-            for run in self
-            if all(getattr(run.config, name) == value for name, value in wanted.items()) and state in (None, run.state)
-        ]
+        runs = [run for run in self if all(getattr(run.config, name) == value for name, value in wanted.items())]
+        return runs if state is None else [run for run, its in zip(runs, states(runs), strict=True) if its == state]

@@ -3,9 +3,13 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from .s3_fixtures import S3
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -35,6 +39,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         del os.environ["RESLAB_CACHE"]
     else:
         os.environ["RESLAB_CACHE"] = before
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator["S3"]:
+    """An S3 with a store of the test's own, without faults until it asks for them, in this process's environment."""
+    from .s3_fixtures import serve  # here, because its client takes a second to load
+
+    yield from serve(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

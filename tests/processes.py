@@ -1,6 +1,7 @@
 """Training in processes that a test may kill, forked from a server that has torch imported: each starts in a moment."""
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +15,17 @@ CONTEXT.set_forkserver_preload(["reslab.training.loop"])
 TIME_COLUMNS = {"seconds", "images_per_second"}
 
 
-def start(config: RunConfig, store: Path, **options: Any) -> multiprocessing.Process:
-    process = CONTEXT.Process(target=train, args=(config, store), kwargs=options)
+def start(
+    config: RunConfig, store: str | Path, environment: dict[str, str] | None = None, **options: Any
+) -> multiprocessing.Process:
+    process = CONTEXT.Process(target=_train, args=(environment or {}, config, store), kwargs=options)
     process.start()
     return process
+
+
+def _train(environment: dict[str, str], *arguments: Any, **options: Any) -> None:
+    os.environ.update(environment)  # or it would be the one that the server was started in
+    train(*arguments, **options)
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
@@ -27,7 +35,7 @@ def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
         time.sleep(0.005)
 
 
-def owned_by(store: Path, config: RunConfig, process: multiprocessing.Process) -> Callable[[], bool]:
+def owned_by(store: str | Path, config: RunConfig, process: multiprocessing.Process) -> Callable[[], bool]:
     run = RunStore(store).run(config)
     return lambda: run.status.get("pid") == process.pid
 

@@ -49,8 +49,6 @@ def test_questions_that_make_no_sense_are_refused(store):
         _ = store.find(depth=8)[0].final
     with pytest.raises(ValueError, match="is new: weights are there when it is done"):
         store.find(depth=8)[0].weights()
-    with pytest.raises(ValueError, match="a URL"):
-        RunStore("s3://bucket/runs")
 
 
 def test_a_folder_that_cannot_be_read_is_left_out_with_the_reason(store):

@@ -18,7 +18,7 @@ from typing import Any, get_origin
 import psutil
 from filelock import FileLock, Timeout
 
-from ..files import write_json
+from ..files import place, write_json
 
 START = 30.0  # seconds that a worker gets to start on a machine with much to do
 LOG_LIMIT = 1_000_000  # bytes of worker.log above which it begins anew
@@ -54,7 +54,13 @@ class Folder:
     """The queue folder: tickets and locks."""
 
     def __init__(self, store: str | Path):
-        self.store = Path(store).absolute()
+        folder = place(store)
+        if not isinstance(folder, Path):
+            raise ValueError(
+                f"store={str(store)!r} is a URL, and buttons train into a folder of this machine; to train there, use "
+                "reslab.train or `reslab train --store`, and follow it with reslab.widgets.watch"
+            )
+        self.store = folder.absolute()
         self.path = self.store / ".queue"
 
     @contextmanager

@@ -24,6 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
+from ..files import Place, cache_folder, read, write_atomically
 from .registry import Shortcut, registering_into
 
 
@@ -46,12 +47,27 @@ class Plugin:
         return f"{self.path.stem.removesuffix('-' + self.digest[:8])}-{self.digest[:8]}.py"
 
 
-def check_copy(path: Path, folder: Path) -> None:
-    """Raises PluginError unless `path` is a copy in a run's own folder, and holds what its name says."""
-    if path.parent != folder or path.name in ("", ".", ".."):
+def kept_copy(folder: Place, name: str) -> Path:
+    """The copy `name` in a run's own folder as a file of this machine, because Python runs files.
+
+    Raises PluginError unless it lies there and holds what its name says.
+    """
+    path = folder / name
+    if name != Path(name).name or name == "..":
         raise PluginError(f"plugins: {path} is not one of the run's own files")
-    if path.is_file() and not path.stem.endswith(hashlib.sha256(path.read_bytes()).hexdigest()[:8]):
+    content = read(path)
+    digest = hashlib.sha256(content or b"").hexdigest()
+    if content is not None and not path.stem.endswith(digest[:8]):
         raise PluginError(f"plugins: {path} was changed after its run; put its old content back, or delete the run")
+    if isinstance(path, Path):
+        return path
+    if content is None:
+        raise PluginError(f"plugins: {path} is not there; put it back, or delete the run")
+    copy = cache_folder() / "plugins" / digest / name
+    if read(copy) != content:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(copy, content)
+    return copy
 
 
 def load_plugin(path: str | Path | Plugin) -> Plugin:

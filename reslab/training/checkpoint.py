@@ -2,22 +2,20 @@
 
 import hashlib
 import io
-import os
 import warnings
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..files import write_atomically
+from ..files import Place, read, replace_keeping
 
-NAME, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+NEW, NAME, PREVIOUS = "checkpoint.pt.new", "checkpoint.pt", "checkpoint.previous.pt"
 # A file from a save that was stopped between its two renames is the newest there is.
-NEWEST_FIRST = (f"{NAME}.new", NAME, PREVIOUS)
+NEWEST_FIRST = (NEW, NAME, PREVIOUS)
 DIGEST = hashlib.sha256().digest_size
 
 
-def save(folder: Path, state: dict[str, Any]) -> None:
+def save(folder: Place, state: dict[str, Any]) -> None:
     """Writes `state` (tensors, numbers, strings, lists, dicts) as the folder's checkpoint; the last one becomes the
     previous one.
 
@@ -27,28 +25,26 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getvalue()
-    fresh = folder / f"{NAME}.new"
-    write_atomically(fresh, content + hashlib.sha256(content).digest())
-    if (folder / NAME).exists():
-        os.replace(folder / NAME, folder / PREVIOUS)
-    os.replace(fresh, folder / NAME)
+    whole = content + hashlib.sha256(content).digest()
+    replace_keeping(folder / NAME, whole, folder / NEW, folder / PREVIOUS)
 
 
-def _read(path: Path, device: torch.device | str) -> dict[str, Any] | None:
-    """The state in `path`, or None if the file is not exactly what was written."""
-    content = path.read_bytes()
+def _state(content: bytes, device: torch.device | str) -> dict[str, Any] | None:
+    """The state in a file, or None if it is not exactly what was written."""
     if hashlib.sha256(content[:-DIGEST]).digest() != content[-DIGEST:]:
         return None
     return torch.load(io.BytesIO(content[:-DIGEST]), map_location=device, weights_only=True)
 
 
-def load(folder: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
+def load(folder: Place, device: torch.device | str = "cpu") -> dict[str, Any] | None:
     """The newest whole checkpoint of the folder, or None. A damaged one is warned of, the one before it used."""
     for name in NEWEST_FIRST:
-        path = folder / name
-        if path.exists():
-            state = _read(path, device)
+        content = read(folder / name)
+        if content is not None:
+            state = _state(content, device)
             if state is not None:
                 return state
-            warnings.warn(f"{path} is damaged (its checksum is wrong); using the checkpoint before it", stacklevel=2)
+            warnings.warn(
+                f"{folder / name} is damaged (its checksum is wrong); using the checkpoint before it", stacklevel=2
+            )
     return None

@@ -1,6 +1,5 @@
 """train(): one explicit loop, the same for every task, that can be stopped at any moment and goes on unchanged."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,19 +17,19 @@ from ..nets.plugins import naming_lines
 from ..runs import Run, RunStore
 from ..threads import torch_threads
 from . import checkpoint
-from .config import RunConfig, learning_rate
-from .owner import Owner, OwnershipLost, RunBusy, RunDone
+from .config import RunConfig
+from .hold import OwnershipLost, RunBusy, RunDone
+from .log_point import Clock, RunFailed, finite_means, log_point
+from .owner import Owner
+from .patience import Patience
 from .provenance import provenance, record
 from .state import State, step
 from .stop import StopRequest
 from .task import Classification, Task
 
-POLL = 1.0  # seconds between looks at a run that another process trains
-TICK = 0.5  # seconds between progress reports inside a log interval
+__all__ = ["Progress", "Report", "RunFailed", "pick_device", "repeatable", "train"]
 
-
-class RunFailed(Exception):
-    """The run cannot go on; the message says why, at which iteration, and what to do."""
+POLL, REMOTE_POLL = 1.0, 5.0  # seconds between looks at a run that another process trains, in a folder and on a URL
 
 
 @dataclass(frozen=True)
@@ -79,36 +78,33 @@ def train(
     Progress about twice a second. If a live process trains this run already, waits for it, or with `wait=False` raises
     RunBusy. SIGTERM and Ctrl-C write a checkpoint and leave the run resumable. Raises RunFailed if a loss is not
     finite, DataError if the data cannot be had, ValueError for a device that is not there or an unknown `compile`,
-    PluginError, with the line, for an error in a shortcut of your own.
+    PluginError, with the line, for an error in a shortcut of your own, OSError if the store cannot be written. Where
+    that can pass, such as a full disk or a store out of reach, it waits, says so by `progress`, and goes on.
     """
     report = progress or (lambda _progress: None)
     device = pick_device(device)
     compiled = wanted(compile, config, device)
-    run = (store if isinstance(store, RunStore) else RunStore(store)).create(config)
-    owner = None
-    while run.state != "done" and owner is None:
-        try:
-            owner = Owner(run)
-        except RunDone:
-            break
-        except RunBusy as busy:
-            if not wait:
-                raise
-            report(Progress(run.status["iteration"], config.iterations, note=f"waiting: {busy}"))
-            time.sleep(POLL)
+    store = store if isinstance(store, RunStore) else RunStore(store)
+    owner, stop = None, StopRequest()
+
+    def tell(note: str) -> None:
+        report(Progress(owner.iteration if owner else 0, config.iterations, note=note))
+
+    patience = Patience(store.url, tell, stop)
+    run = patience(lambda: store.create(config))
+    owner = _claim(run, patience, report, wait)
     if owner is None:
         return run
-    stop = StopRequest()
     with _released(owner), naming_lines(config.plugins):
-        saved = checkpoint.load(run.path, device)
+        saved = patience(lambda: checkpoint.load(run.path, device), "read")
         if saved:  # it goes on as it began; before there was a choice, nothing was compiled
             compiled = saved.get("compiled", False)
         with repeatable(saved["threads"] if saved else torch.get_num_threads(), device), kept_heap():
             dataset = load_dataset(config.dataset, root=data)
             task = Classification(config, dataset, device)
             state = State.fresh(task, config, device, compiled)
-            with owner.writing():
-                record(run, provenance(config, dataset, device, state.compiled))
+            now, before = provenance(config, dataset, device, state.compiled), patience(lambda: run.provenance, "read")
+            owner.write(lambda: record(run, now, before))
             del dataset  # the task has what it needs; a data set mapped from its cache then leaves the memory
             if saved:
                 state.restore(saved)
@@ -117,6 +113,22 @@ def train(
     if stop.signal is not None:  # it came when there was nothing left to stop
         stop.raise_again()
     return run
+
+
+def _claim(run: Run, patience: Patience, report: Report, wait: bool) -> Owner | None:
+    """The hold on a run, as soon as no other process has it; None if there is nothing left to train."""
+    while patience(lambda: run.state, "read") != "done":
+        try:
+            return Owner(run, patience)
+        except RunDone:
+            break
+        except RunBusy as busy:
+            if not wait:
+                raise
+            at = patience(lambda: run.status, "read").get("iteration", 0)
+            report(Progress(at, run.config.iterations, note=f"waiting: {busy}"))
+            time.sleep(POLL if isinstance(run.path, Path) else REMOTE_POLL)
+    return None
 
 
 @contextmanager
@@ -159,101 +171,32 @@ def _train(
     stop: StopRequest,
 ) -> None:
     config = run.config
-    with owner.writing():
-        run.write_metrics(state.rows)  # drops rows newer than the checkpoint: they will come again
-    clock = _Clock(state)
+
+    def keep_metrics() -> None:
+        owner.metrics = run.write_metrics(state.rows)
+
+    def keep_log_point() -> None:
+        keep_metrics()
+        state.save(run.path)
+
+    owner.write(keep_metrics)  # drops rows newer than the checkpoint: they will come again
+    clock = Clock(state)
     while state.iteration < config.iterations:
         step(state, task, config)
         owner.iteration = state.iteration
         if state.iteration % config.log_every == 0 or state.iteration == config.iterations:
-            row = _log_point(state, task, config, clock)
-            with owner.writing():
-                run.write_metrics(state.rows)
-                state.save(run.path)
+            row = log_point(state, task, config, clock)
+            owner.write(keep_log_point)
             report(Progress(state.iteration, config.iterations, row))
             clock.mark(state)
         elif clock.ticks():
             report(Progress(state.iteration, config.iterations))
         if stop.signal is not None:
             if int(state.window.count):
-                _finite_means(state, config)
+                finite_means(state, config)
             state.seconds = clock.total()
-            with owner.writing():
-                state.save(run.path)
+            owner.write(lambda: state.save(run.path))
             stop.raise_again()
     weights = {name: tensor.contiguous().cpu() for name, tensor in state.net.state_dict().items()}
-    with owner.writing():
-        write_atomically(run.path / "weights.safetensors", to_safetensors(weights, {"config": run.id}))
-
-
-class _Clock:
-    """The run's seconds over all sittings, and the speed since the last log point."""
-
-    def __init__(self, state: State):
-        self.start = time.perf_counter() - state.seconds
-        self.told = 0.0
-        self.mark(state)
-
-    def mark(self, state: State) -> None:
-        self.marked, self.since = state.iteration, time.perf_counter()
-
-    def total(self) -> float:
-        return time.perf_counter() - self.start
-
-    def speed(self, state: State) -> float:
-        """Iterations a second."""
-        return (state.iteration - self.marked) / (time.perf_counter() - self.since)
-
-    def ticks(self) -> bool:
-        """True once every TICK seconds."""
-        now = time.perf_counter()
-        if now - self.told < TICK:
-            return False
-        self.told = now
-        return True
-
-
-def _log_point(state: State, task: Task, config: RunConfig, clock: _Clock) -> dict[str, Any]:
-    """Evaluates the net, adds a row to the state's and begins a new window. Raises RunFailed at a loss not finite."""
-    loss, error = _finite_means(state, config)  # waits for the device, so the speed is that of finished work
-    speed = clock.speed(state) * config.batch
-    test_loss, test_error = task.evaluate(state.model)
-    _require_finite(test_loss, "test loss after", state.iteration - 1, state, config)
-    state.seconds = clock.total()
-    row = dict(
-        iteration=state.iteration,
-        epoch=state.iteration / config.batches_per_epoch,
-        lr=learning_rate(config, state.iteration - 1, state.warmup_end),
-        train_loss=loss,
-        train_error=error,
-        test_loss=test_loss,
-        test_error=test_error,
-        seconds=round(state.seconds, 3),
-        images_per_second=round(speed, 1),
-    )
-    state.rows.append(row)
-    state.window.clear()
-    if state.warmup_end is None and error < config.warmup_error:
-        state.warmup_end = state.iteration
-    return row
-
-
-def _finite_means(state: State, config: RunConfig) -> tuple[float, float]:
-    """Running (loss, error) since the last log point. Raises RunFailed if a loss among them was not finite."""
-    loss, error = state.window.means()
-    before_bad, count = int(state.window.first_bad), int(state.window.count)
-    bad = state.iteration - count + before_bad
-    _require_finite(loss if before_bad < 0 else math.nan, "loss of", bad, state, config)
-    return loss, error
-
-
-def _require_finite(loss: float, what: str, iteration: int, state: State, config: RunConfig) -> None:
-    if not math.isfinite(loss):
-        lr = learning_rate(config, iteration, state.warmup_end)
-        kept = (
-            f"the checkpoint after iteration {state.rows[-1]['iteration']} is kept"
-            if state.rows
-            else "no checkpoint yet"
-        )
-        advice = "train with a smaller lr, a longer warm-up or precision='fp32'"
-        raise RunFailed(f"the {what} iteration {iteration} (lr {lr:g}) is not finite; {kept}; {advice}")
+    content = to_safetensors(weights, {"config": run.id})
+    owner.write(lambda: write_atomically(run.path / "weights.safetensors", content))

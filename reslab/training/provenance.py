@@ -50,10 +50,11 @@ def provenance(config: RunConfig, dataset: Dataset, device: torch.device, compil
     )
 
 
-def record(run: Run, now: dict[str, Any]) -> None:
-    """Writes provenance.json at the first sitting; a later one adds what is different to its `resumed` list."""
-    first = run.provenance
+def record(run: Run, now: dict[str, Any], first: dict[str, Any]) -> None:
+    """Writes provenance.json: `now` at the first sitting; later `first`, which is what is there already, with what is
+    different now added to its `resumed` list.
+    """
     if first:
         changed = {name: value for name, value in now.items() if first.get(name) != value}
-        first["resumed"] = [*first.get("resumed", []), changed]
+        first = first | dict(resumed=[*first.get("resumed", []), changed])
     write_json(run.path / "provenance.json", first or now)

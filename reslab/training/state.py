@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from torch import nn
 
 from ..data.draws import seed_of
 from ..fast import Recorded, accelerate
+from ..files import Place
 from ..nets.registry import is_a_users
 from . import checkpoint
 from .config import RunConfig, learning_rate
@@ -92,7 +92,7 @@ class State:
         """Whether the step is a fast one: asked for, and possible here."""
         return self.model is not self.net and getattr(self.model, "works", True)
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Place) -> None:
         state = dict(
             net=self.net.state_dict(),
             optimizer=self.optimizer.state_dict(),

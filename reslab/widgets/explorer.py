@@ -15,7 +15,7 @@ from .panel import Panel, html
 from .taking import Take
 from .ticker import Ticker
 from .training import Train
-from .watching import EVERY, Watch
+from .watching import Watch
 
 CLOSED = "This explorer is read-only: runs can be watched here, and are started elsewhere."
 STILL = "In JupyterLab the buttons that train the design above stand here."
@@ -100,7 +100,7 @@ def explorer(
             train.guarded(train.refresh)()
             watch.guarded(watch.refresh)()
 
-        Ticker(tick, EVERY)
+        Ticker(tick, watch.following.every)
     return Explorer(panel, train, watch, take)
 
 

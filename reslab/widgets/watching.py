@@ -23,7 +23,6 @@ from .plot import Plot
 from .table import RunTable
 from .ticker import Ticker
 
-EVERY = 0.7  # seconds between two looks at the run folders
 MOST = 12  # runs that are drawn without having been chosen
 MOST_STILL = 6  # nets in a still picture
 COLUMNS = [
@@ -57,8 +56,8 @@ class Watch(Panel):
             self._draw()
 
     def start(self) -> Ticker:
-        """Looks at the store from now on, about once a second."""
-        return Ticker(self.guarded(self.refresh), EVERY, of_its_cell=True)
+        """Looks at the store from now on, about once a second, or every few where it is a URL."""
+        return Ticker(self.guarded(self.refresh), self.following.every, of_its_cell=True)
 
     def still(self) -> list[Any]:
         """Figure and table of all runs, or of those of the latest nets: a saved notebook stays small."""
