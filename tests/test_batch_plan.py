@@ -111,7 +111,7 @@ def test_the_plan_knows_what_is_there(study, tmp_path):
     assert [job.label for job in jobs] == ["res8 seed 1", "plain8 seed 1", "res8 seed 0"]  # the longest first
     assert jobs[0].run.id == RunConfig(8, "A", "smoke", 1).id
     assert jobs[0].out == tmp_path / "runs" / jobs[0].run.id / "notebook.ipynb"
-    assert plan.report == dict(profile="smoke", store=str(tmp_path / "runs"), seeds=2)
+    assert plan.report.parameters == dict(profile="smoke", store=str(tmp_path / "runs"), seeds=2)
     assert len(list((tmp_path / "runs").iterdir())) == 1  # planning wrote nothing
 
 
@@ -121,18 +121,21 @@ def test_relative_folders_are_made_absolute_and_the_usual_ones_left_alone(study,
     assert make_plan(study).store == str(tmp_path / "here")
     plan = make_plan(study, store="there", data="images")
     assert plan.store == str(tmp_path / "there")
-    assert plan.report["data"] == plan.runs[0].parameters["data"] == str(tmp_path / "images")
-    assert "data" not in make_plan(study).report
+    assert plan.report.parameters["data"] == plan.runs[0].parameters["data"] == str(tmp_path / "images")
+    assert "data" not in make_plan(study).report.parameters
 
 
 def test_what_the_report_is_told(study, tmp_path):
     def report(**given):
-        return make_plan(study, store=tmp_path / "runs", parameters=given).report
+        return make_plan(study, store=tmp_path / "runs", parameters=given).report.parameters
 
     assert report(words="hello")["words"] == "hello"
     assert report(lr=0.5, lr_drops=[1, 2])["settings"] == dict(lr=0.5, lr_drops=[1, 2])
     assert "settings" not in report(depth=8)  # as the grid has it
-    assert report(depth=14) is None and report(lr=[0.1, 0.2]) is None  # it would show another grid than was run
+    for given in (dict(depth=14), dict(lr=[0.1, 0.2])):  # it would show another grid than was run
+        plan = make_plan(study, store=tmp_path / "runs", parameters=given)
+        assert plan.report == plan.general and plan.report.notebook.name == "study.ipynb"
+        assert plan.report.parameters["settings"] == given and plan.report.parameters["experiment"] == str(study)
     path = tmp_path / "report.ipynb"
     write_notebook(path, "profile: str = ''\nstore: str = ''\nseeds: int = 1\ndepth: list = [8]")
     assert report(depth=[8, 14])["depth"] == [8, 14]

@@ -14,7 +14,7 @@ from rich.console import Console
 from reslab import DataError, RunConfig, RunStore, train
 from reslab.batch import reproduce as module
 from reslab.batch.plan import make_plan
-from reslab.batch.reproduce import reproduce
+from reslab.batch.reproduce import Options, reproduce
 
 from .batch_fixtures import output, write_study
 from .processes import result, wait_until
@@ -26,7 +26,7 @@ def go(study: Path, folder: Path, dry_run: bool = False, **options) -> tuple[int
     """The exit code, and what people read."""
     console = Console(file=io.StringIO())
     plan = make_plan(study, store=folder / "runs", **options)
-    return reproduce(plan, console, folder / "reports", dry_run), console.file.getvalue()
+    return reproduce(plan, console, Options(folder / "reports", dry_run)), console.file.getvalue()
 
 
 def stamps(folder: Path) -> dict[Path, int]:
@@ -68,7 +68,9 @@ def test_a_failing_run_keeps_its_notebook_and_stops_nobody(tmp_path):
     assert "1 of 2 runs could not be finished" in text and failed.status["failure"]["message"] in text
     assert "not finite" in (failed.path / "notebook.ipynb").read_text()
     assert str(failed.path / "notebook.ipynb") in text
-    assert not (tmp_path / "reports").exists()
+    page = (tmp_path / "reports/small-smoke.html").read_text()  # of what there is
+    assert failed.id in page and done.id in page and "not finite" in page
+    assert "What failed" in (tmp_path / "reports/small-smoke.md").read_text()
 
 
 def test_a_stopped_study_goes_on_as_if_it_had_not_been(tmp_path):
@@ -87,7 +89,7 @@ def test_a_stopped_study_goes_on_as_if_it_had_not_been(tmp_path):
 
     text = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD, check=True).stdout
     assert "1 unfinished" in text and run.state == "done" and len(run.provenance["resumed"]) == 1
-    assert "report.ipynb was left out" in text  # its grid has two nets
+    assert "study.ipynb" in text  # the study's own report shows a grid of two nets
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

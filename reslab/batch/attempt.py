@@ -9,8 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 
-from .jobs import Job, Outcome
-from .notebook import BUSY, DIED
+from .jobs import BUSY, DIED, Job, Outcome
 
 ASK_AGAIN = 60.0  # seconds after which a process that goes on is interrupted once more: it may be evaluating
 PATIENCE = 180.0  # seconds that a process gets to write a checkpoint and end

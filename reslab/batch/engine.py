@@ -3,18 +3,21 @@
 import heapq
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ..training.patience import can_pass
 from ..training.stop import StopRequest
-from .jobs import Job, Outcome
-from .notebook import Interrupted
+from .jobs import Interrupted, Job, Outcome
 from .progress import Seen, Watch, look
 
 POLL = 0.02  # seconds between looks at the engine
 ELSEWHERE = 2.0  # seconds between looks at a run that another batch trains
 TRIES = 5  # attempts at a run that dies without getting any further
+CHECK = 10.0  # seconds between two checks of the store
+PAUSE = 2.0  # seconds until it is tried again when it failed
 BACKOFF = 0.5  # seconds before the second attempt; twice as long before each further one
 
 
@@ -51,31 +54,67 @@ class _Task:
     seen: Seen | None = field(default=None, compare=False)  # while nothing about it changes
 
 
-def run_all(jobs: Iterable[Job], engine: Engine, watch: Watch) -> list[Outcome]:
+def run_all(
+    jobs: Iterable[Job], engine: Engine, watch: Watch, check: Callable[[], None] | None = None
+) -> list[Outcome]:
     """Executes all jobs in their order, as many at a time as the engine takes. One that fails leaves its notebook, with
     the error in it, and the others go on.
 
     What died (a kernel, a process, a machine) is tried again, up to TRIES times without getting further. A run that
     another batch trains is left to it, and taken up when that one has stopped. Ctrl-C and SIGTERM are passed on; once
     every process has written its checkpoint and ended, raises Interrupted. A second one ends all of them at once.
+
+    While `check`, or reading a run folder, fails for a reason that can pass (a full disk, a store out of reach), that
+    is told and nothing is started; what trains waits by itself.
     """
-    batch = _Batch(list(jobs), engine)
+    batch, store = _Batch(list(jobs), engine), _Store(check or (lambda: None), watch)
     with StopRequest() as stop, watch:
         try:
             while batch.active or (batch.left and stop.signal is None):
-                if stop.signal is None:
-                    batch.start()
-                else:
-                    engine.interrupt()
-                batch.collect()
-                watch.show(batch.look)
+                with store.waiting_for_it():
+                    if stop.signal is None:
+                        store.check()
+                        batch.start()
+                    else:
+                        engine.interrupt()
+                    batch.collect()
+                    watch.show(batch.look)
                 time.sleep(POLL)
-            watch.show(batch.look, last=True)
+            with store.waiting_for_it():
+                watch.show(batch.look, last=True)
         finally:
             engine.close()
     if stop.signal is not None:
         raise Interrupted(stop.signal)
     return batch.outcomes
+
+
+class _Store:
+    """Whether the store can be used, told when that changes."""
+
+    def __init__(self, check: Callable[[], None], watch: Watch):
+        self._check, self._watch, self._next = check, watch, 0.0
+        self._trouble = ""
+
+    def check(self) -> None:
+        if time.monotonic() >= self._next:
+            self._check()
+            self._next = time.monotonic() + CHECK
+            if self._trouble:
+                self._watch.say("The store can be used again.")
+                self._trouble = ""
+
+    @contextmanager
+    def waiting_for_it(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not can_pass(error):
+                raise
+            if str(error) != self._trouble:
+                self._watch.say(f"Paused: {error}. It goes on by itself when the store can be used again.")
+            self._trouble, self._next = str(error), 0.0
+            time.sleep(PAUSE)
 
 
 class _Batch:
@@ -86,6 +125,7 @@ class _Batch:
         self.outcomes: list[Outcome] = []
         self._ready = deque(self.tasks)
         self._later: list[_Task] = []  # a heap
+        self._ended: list[Outcome] = []
         self._elsewhere: set[str] = set()  # labels of what other batches train
 
     @property
@@ -98,28 +138,32 @@ class _Batch:
             self._ready.append(heapq.heappop(self._later))
         while self._ready and self.engine.room:
             task = self._ready[0]
-            state = task.job.run.state if task.job.run else "new"  # may raise: the task is still in its place then
-            self._ready.popleft()
+            state = task.job.run.state if task.job.run else "new"  # where this raises the task stays first
             if state == "done":
                 self._end(task, Outcome(task.job, "done"))
             elif state == "running":
                 self._leave_to_others(task)
             else:
-                self._elsewhere.discard(task.job.label)
-                task.started, task.seen = time.time(), None
-                self.active[task.job.label] = task
+                started = time.time()
                 self.engine.start(task.job)
+                self._elsewhere.discard(task.job.label)
+                task.started, task.seen = started, None
+                self.active[task.job.label] = task
+            self._ready.popleft()
 
     def collect(self) -> None:
         """Takes note of the attempts that have ended."""
-        for outcome in self.engine.finished():
-            task = self.active.pop(outcome.job.label)
+        self._ended += self.engine.finished()
+        while self._ended:  # each stays there until it is dealt with: the store may be away
+            outcome = self._ended[0]
+            task = self.active[outcome.job.label]
             if outcome.state == "busy":
                 self._leave_to_others(task)
             elif outcome.state == "died":
                 self._try_again(task, outcome)
             else:
                 self._end(task, outcome)
+            del self._ended[0], self.active[outcome.job.label]
 
     def _leave_to_others(self, task: _Task) -> None:
         self._elsewhere.add(task.job.label)
@@ -141,9 +185,9 @@ class _Batch:
         heapq.heappush(self._later, task)
 
     def _end(self, task: _Task, outcome: Outcome) -> None:
+        task.seen = look(task.job.label, outcome.state, task.job.run, None)
         self._elsewhere.discard(task.job.label)
         self.outcomes.append(outcome)
-        task.seen = look(task.job.label, outcome.state, task.job.run, None)
 
     def look(self) -> Sequence[Seen]:
         """Every job as it stands; only those that may have changed are read."""

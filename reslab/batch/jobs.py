@@ -1,10 +1,21 @@
 """What a batch consists of: a notebook to execute, and how that ended. Engines, progress and reports share these."""
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..runs import Run
+
+BUSY, DIED = 75, 76  # exit codes of reslab.batch.notebook for ends that say nothing about the notebook itself
+
+
+class Interrupted(Exception):
+    """What ran was stopped by `signal`, after training in it, if any, wrote its checkpoint."""
+
+    def __init__(self, number: int):
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.signal = number
 
 
 @dataclass(frozen=True)

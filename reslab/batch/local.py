@@ -53,13 +53,20 @@ class LocalEngine:
         return len(self._free)
 
     def start(self, job: Job) -> None:
-        place = self._free.pop(0)
+        place = self._free[0]
         self._active[job.label] = Attempt(job, place), place
+        self._free.pop(0)
 
     def finished(self) -> list[Outcome]:
         ended = []
         for label, (attempt, place) in list(self._active.items()):
-            if outcome := attempt.poll():
+            try:
+                outcome = attempt.poll()
+            except OSError:  # the store is away: what is known already is not lost, the rest comes next time
+                if ended:
+                    break
+                raise
+            if outcome:
                 del self._active[label]
                 self._free.append(place)
                 ended.append(outcome)

@@ -16,12 +16,12 @@ from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from papermill.exceptions import PapermillExecutionError
-from upath import UPath
 
-from ..files import write_atomically
+from ..files import place, write_atomically
 from ..names import check_names
+from .jobs import BUSY, DIED, Interrupted
+from .parameters import declared
 
-BUSY, DIED = 75, 76  # exit codes for ends that say nothing about the notebook: see KernelDied and RunTaken
 ORPHAN = 0.5  # seconds between looks whether the process that started this one still lives
 STARTS = 3  # a kernel that dies before its first cell (two of them picked one port, say) is started again
 
@@ -36,24 +36,6 @@ class KernelDied(NotebookFailed):
 
 class RunTaken(NotebookFailed):
     """Another process trains the notebook's run (a cell raised RunBusy or OwnershipLost): its notebook is the run's."""
-
-
-class Interrupted(Exception):
-    """The notebook was stopped by `signal`, after training in it, if any, wrote its checkpoint."""
-
-    def __init__(self, number: int):
-        super().__init__(f"stopped by {signal.Signals(number).name}")
-        self.signal = number
-
-
-def declared(notebook: Path) -> list[str]:
-    """Names in the notebook's `parameters` cell. Raises ValueError if there is no such file or cell."""
-    if not notebook.is_file():
-        raise ValueError(f"there is no notebook {notebook}")
-    names = list(papermill.inspect_notebook(_plain(notebook)))
-    if not names:
-        raise ValueError(f"{notebook} declares no parameters: tag the cell that holds them with `parameters`")
-    return names
 
 
 def check_parameters(notebook: Path, names: Iterable[str]) -> None:
@@ -173,8 +155,9 @@ def publish(notebook: Path, out: str, parameters: dict[str, Any]) -> None:
             raise
         finally:
             if scratch.exists():
-                target = UPath(out)
-                target.parent.mkdir(parents=True, exist_ok=True)
+                target = place(out)
+                if isinstance(target, Path):
+                    target.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(target, scratch.read_bytes())
 
 

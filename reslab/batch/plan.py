@@ -7,18 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from ..names import check_names
-from ..runs import Run, RunStore
+from ..runs import Run, RunStore, states
 from ..training.config import RunConfig
 from ..training.estimate import measure_all
 from .engines import EngineOptions
 from .jobs import Job
-from .notebook import declared
+from .parameters import declared
 from .spec import FIELDS, NOTEBOOKS, Experiment, as_axis, check_fields
 
-GENERIC = NOTEBOOKS / "study.ipynb"  # the report of a grid that the study's own notebook cannot show
+GENERAL = NOTEBOOKS / "study.ipynb"  # the report of any study
 STARTING = 8.0  # seconds until a kernel has imported torch and read the data
-# Parameters of every notebook that have an option of their own.
-OPTIONS = {"store": "--store", "seeds": "--seeds", "data": "--data", "settings": "-p NAME=VALUE for each field"}
+# Parameters of notebooks that have an option of their own.
+OPTIONS = {
+    "store": "--store",
+    "seeds": "--seeds",
+    "data": "--data",
+    "opt_in": "--opt-in",
+    "settings": "-p NAME=VALUE for each field",
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,14 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Report:
+    """A notebook that shows a study, and what it is told."""
+
+    notebook: Path
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Plan:
     """A study that has passed every check."""
 
@@ -53,12 +67,21 @@ class Plan:
     store: str  # folder or URL
     data: str  # "" where the usual places are meant
     engine: EngineOptions
-    parameters: Mapping[str, Any]  # as given to make_plan
-    report: dict[str, Any] | None  # parameters of the report notebook; None if it cannot show this grid
+    overrides: Mapping[str, Any]  # RunConfig fields that -p gave other values
+    others: Mapping[str, Any]  # parameters of the report notebook that -p gave
+    opt_in: bool
+    report: Report  # of the study, or the general one where that cannot show this grid
+    general: Report  # which reads run folders and nothing else: for a study that is not complete
 
     @property
     def missing(self) -> list[Planned]:
         return [planned for planned in self.runs if planned.state != "done"]
+
+    @property
+    def command(self) -> str:
+        """The command line that repeats this study, in any store."""
+        options = dict(overrides={**self.overrides, **self.others}, opt_in=self.opt_in)
+        return self.experiment.command(self.profile, self.seeds, **options)
 
     def seconds(self) -> dict[RunConfig, float]:
         """What each missing run will still take on this machine, from a few steps of training."""
@@ -82,28 +105,36 @@ def make_plan(
     store: str | Path | None = None,
     data: str | Path | None = None,
     engine: EngineOptions | None = None,
+    opt_in: bool = False,
     parameters: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """The plan of an experiment, by name or file.
+    """The plan of an experiment, by name or file, with the nets that it has only when asked if `opt_in`.
 
     `parameters` are RunConfig fields, for the grid, or parameters of the report notebook. Raises ValueError for an
     experiment, a name or a value that cannot be, naming the closest that can.
     """
     study = Experiment.load(experiment)
+    if opt_in and not study.opt_in:
+        raise ValueError(f"{study.called} has no opt_in: leave out --opt-in")
     profile, seeds = profile or study.profile, study.seeds_in(profile) if seeds is None else seeds
     shows = study.report_in(profile)
     takes, reports = declared(study.notebook), declared(shows)
     given = _fields_among(parameters or {}, reports, shows.name)
-    configs = study.configs(profile, seeds, given)
-    root = RunStore(store).root.resolve()
-    where = dict(store=str(root)) | (dict(data=str(Path(data).expanduser().resolve())) if data else {})
     others = {name: value for name, value in (parameters or {}).items() if name not in given}
-    report = _report_parameters(study, reports, given, dict(profile=profile, seeds=seeds) | where | others)
-    check_names(report or {}, reports, shows.name)
+    configs = study.configs(profile, seeds, given, opt_in)
+    shelf = RunStore(store)
+    where = dict(store=shelf.url) | (dict(data=str(Path(data).expanduser().resolve())) if data else {})
     check_names(where, takes, study.notebook.name)
-    runs = tuple(_planned(configs, RunStore(root), study.notebook, takes, where))
+    told = dict(profile=profile, seeds=seeds) | where
+    general = Report(GENERAL, told | _any_study(study, given, opt_in))
+    report = general
+    if (own := _report_parameters(study, reports, given, opt_in, told | others)) is not None:
+        check_names(own, reports, shows.name)
+        report = Report(shows, own)
+    runs = tuple(_planned(configs, RunStore(shelf.url), study.notebook, takes, where))
     engine = engine or EngineOptions()
-    return Plan(study, profile, seeds, runs, str(root), where.get("data", ""), engine, parameters or {}, report)
+    data = where.get("data", "")
+    return Plan(study, profile, seeds, runs, shelf.url, data, engine, given, others, opt_in, report, general)
 
 
 def _fields_among(parameters: Mapping[str, Any], reports: list[str], report: str) -> dict[str, Any]:
@@ -117,8 +148,17 @@ def _fields_among(parameters: Mapping[str, Any], reports: list[str], report: str
     return fields
 
 
+def _any_study(study: Experiment, given: Mapping[str, Any], opt_in: bool) -> dict[str, Any]:
+    """What tells a notebook that declares `experiment` which study to show."""
+    return (
+        dict(experiment=study.called)
+        | (dict(settings=dict(given)) if given else {})
+        | (dict(opt_in=True) if opt_in else {})
+    )
+
+
 def _report_parameters(
-    study: Experiment, reports: list[str], given: Mapping[str, Any], rest: dict[str, Any]
+    study: Experiment, reports: list[str], given: Mapping[str, Any], opt_in: bool, rest: dict[str, Any]
 ) -> dict[str, Any] | None:
     """What the report notebook gets: a changed axis if it declares one of that name, any other field as a setting.
 
@@ -126,7 +166,9 @@ def _report_parameters(
     `experiment` shows any study, with whatever was changed.
     """
     if "experiment" in reports:
-        return rest | dict(experiment=study.called) | (dict(settings=dict(given)) if given else {})
+        return rest | _any_study(study, given, opt_in)
+    if opt_in:
+        return None
     direct, settings = {}, {}
     for name, value in given.items():
         axis = as_axis(name, value)
@@ -144,14 +186,14 @@ def _planned(
     configs: list[RunConfig], store: RunStore, notebook: Path, takes: list[str], where: dict[str, str]
 ) -> Iterable[Planned]:
     labels = Counter(_label(config) for config in configs)
-    for config in configs:
-        run = store.run(config)
-        status = run.status
+    runs = [store.run(config) for config in configs]
+    for config, run, state in zip(configs, runs, states(runs), strict=True):
         label = _label(config) if labels[_label(config)] == 1 else config.id
         parameters = run_parameters(config, takes, notebook.name) | where
         if "wait" in takes:  # whoever waits could train another run meanwhile
             parameters["wait"] = False
-        yield Planned(config, run, label, parameters, status["state"], status.get("iteration", 0))
+        at = {"new": 0, "done": config.iterations}.get(state)
+        yield Planned(config, run, label, parameters, state, run.status.get("iteration", 0) if at is None else at)
 
 
 def _label(config: RunConfig) -> str:

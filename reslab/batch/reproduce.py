@@ -2,55 +2,64 @@
 
 import json
 import shlex
+import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from ..data import load_dataset
+from ..files import place, write_atomically
 from ..runs import RunStore
 from ..training.config import RunConfig
 from ..training.estimate import together
 from .engine import run_all
-from .jobs import Job, Outcome
+from .jobs import Interrupted, Job, Outcome
 from .local import LocalEngine
-from .notebook import Interrupted
-from .plan import Plan
+from .plan import Plan, Report
 from .progress import duration, watch
 from .results import export
 
 Say = Callable[[str], None]
+PROBE = 1 << 16  # bytes of the file that tells whether the store takes one
 
 
-def reproduce(plan: Plan, console: Console, out: str | Path = "reports", dry_run: bool = False) -> int:
+@dataclass(frozen=True)
+class Options:
+    """What does not change a study's result: where its report goes, whether anything runs, who else looks on."""
+
+    out: Path = Path("reports")
+    dry_run: bool = False
+    tensorboard: bool = False
+
+
+def reproduce(plan: Plan, console: Console, options: Options | None = None) -> int:
     """Trains what is missing, runs the report notebook over the run folders, writes its page and says how to go on.
 
-    Returns the exit code: 0, 1 if something failed, 128 + signal if stopped. Raises DataError, before anything is
-    trained, if the data cannot be had.
+    A study of which something failed gets a report too, of what there is. Returns the exit code: 0, 1 if something
+    failed, 128 + signal if stopped. Raises DataError, before anything is trained, if the data cannot be had.
     """
+    options = options or Options()
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    if not dry_run:
+    if not options.dry_run:
         for name in sorted({planned.config.dataset for planned in plan.missing}):
             load_dataset(name, root=plan.data or None)  # a download, or an error, comes once and now
-    seconds = _announce(plan, say, every_run=dry_run)
-    if dry_run:
+    seconds = _announce(plan, say, every_run=options.dry_run)
+    if options.dry_run:
         return 0
     try:
-        if plan.missing:
-            engine = plan.engine.make(len(plan.runs))
-            outcomes = run_all(plan.jobs(seconds), engine, watch(console, engine.at_once))
-            failed = [outcome for outcome in outcomes if outcome.state != "done"]
-            if failed:
-                _tell_failures(failed, plan, say)
-                return 1
-        return _report(plan, console, say, Path(out))
+        failed = _train(plan, console, say, seconds, options) if plan.missing else []
+        reported = _report(plan, console, say, options.out, failed)
     except Interrupted as stopped:
         say("Stopped. What is done is kept and checkpoints are written: the same command goes on from there.")
         return 128 + stopped.signal
+    return 0 if reported and not failed else 1
 
 
 def _announce(plan: Plan, say: Say, every_run: bool) -> Mapping[RunConfig, float]:
@@ -75,45 +84,91 @@ def _announce(plan: Plan, say: Say, every_run: bool) -> Mapping[RunConfig, float
     return seconds
 
 
-def _tell_failures(failed: list[Outcome], plan: Plan, say: Say) -> None:
-    say(f"{len(failed)} of {len(plan.runs)} runs could not be finished; the others are kept.")
-    for outcome in failed:
-        say(f"  {outcome.job.label}: {outcome.state}: {outcome.reason}")
-        say(f"    see {outcome.job.out}")
-    say("The report needs all of them. The same command tries again what is not done.")
+def _train(
+    plan: Plan, console: Console, say: Say, seconds: Mapping[RunConfig, float], options: Options
+) -> list[Outcome]:
+    """Trains what is missing and tells what could not be. Returns the outcomes of those."""
+    with ExitStack() as stack:
+        events = options.out / "tensorboard"
+        if options.tensorboard:
+            from .tensorboard import EventFiles, Recording
+
+            files = stack.enter_context(EventFiles(events))
+            say(f"To watch it there: tensorboard --logdir {events}")
+        engine = plan.engine.make(len(plan.runs))
+        show = watch(console, engine.at_once)
+        if options.tensorboard:
+            show = Recording(show, files, [planned.run for planned in plan.runs])
+        outcomes = run_all(plan.jobs(seconds), engine, show, lambda: _check_store(plan.store))
+    failed = [outcome for outcome in outcomes if outcome.state != "done"]
+    if failed:
+        say(f"{len(failed)} of {len(plan.runs)} runs could not be finished; the others are kept.")
+        for outcome in failed:
+            say(f"  {outcome.job.label}: {outcome.state}: {outcome.reason}")
+            say(f"    see {outcome.job.out}")
+        say("The same command tries again what is not done.")
+    return failed
 
 
-def _report(plan: Plan, console: Console, say: Say, out: Path) -> int:
-    """Runs the report notebook over the store, writes the page, and says what came out."""
-    from ..figures import summary_table  # here, because plotly takes a second to load
+def _check_store(store: str) -> None:
+    """Writes a file and takes it away again. Raises OSError if the store does not take it."""
+    probe = place(store) / f".probe-{uuid.uuid4().hex}"
+    if isinstance(probe, Path):
+        probe.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        write_atomically(probe, bytes(PROBE))
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        if isinstance(probe, Path):  # a sentence, whatever was being done
+            raise OSError(error.errno, f"{store} cannot be written: {error.strerror}") from None
+        raise
 
-    source, page = plan.experiment.report, None
-    if plan.report is not None:
-        notebook = (out / f"{plan.experiment.name}-{plan.profile}.ipynb").resolve()
-        (outcome,) = run_all([Job(source.name, source, notebook, plan.report)], LocalEngine(1), watch(console, 1))
-        if outcome.state != "done":
-            say(f"The runs are done, but {source.name} {outcome.state}: {outcome.reason}\n  see {notebook}")
-            return 1
-        from .report import write_html
 
-        page = write_html(notebook, notebook.with_suffix(".html"), title=plan.experiment.title)
+def _report(plan: Plan, console: Console, say: Say, out: Path, failed: list[Outcome]) -> bool:
+    """Runs the report notebook over the store, writes page, summary and numbers, and says what came out.
+
+    Returns whether there is a page. Where something failed the report is the general one: it trains nothing.
+    """
+    from ..claims import ledger  # here, because plotly and scipy take a second to load
+    from .facts import StudyFacts
+    from .report import write_report
+
+    report = plan.general if failed else plan.report
+    stem = (out / f"{plan.experiment.name}-{plan.profile}").resolve()
+    if not _execute(report, stem.with_suffix(".ipynb"), console, say):
+        return False
     runs = [planned.run for planned in plan.runs]
-    numbers, _ = export(runs, (out / f"{plan.experiment.name}-{plan.profile}").resolve())
-    say(f"\n{summary_table(runs)}\n")
+    begun = [run for run in runs if run.state != "new"]
+    verdicts = ledger(begun, names=list(plan.experiment.claims))
+    failures = [(outcome.job.run.id, outcome.reason) for outcome in failed if outcome.job.run]
+    again = [(plan.command, "this study: what is done is found again")]
+    facts = StudyFacts(plan.experiment, plan.profile, runs, verdicts, again, failures)
+    page, text = write_report(stem.with_suffix(".ipynb"), facts, stem)
+    numbers, _ = export([run for run in begun if run.metrics], stem)
+    say(f"\n{facts.table}\n")
+    if plan.experiment.claims:
+        say(f"{verdicts}\n")
     say(f"Numbers: {numbers}")
-    if page:
-        say(f"Report: {page}")
-    else:
-        say(f"{source.name} was left out: it shows the grid of {plan.experiment.name}, and this is another one.")
+    say(f"Summary: {text}")
+    say(f"Report: {page}")
     say("To go on:")
     for command, why in _next_commands(plan):
         say(f"  {command}\n      {why}")
-    return 0
+    return True
+
+
+def _execute(report: Report, out: Path, console: Console, say: Say) -> bool:
+    job = Job(report.notebook.name, report.notebook, out, report.parameters)
+    (outcome,) = run_all([job], LocalEngine(1), watch(console, 1))
+    if outcome.state != "done":
+        say(f"The report {report.notebook.name} {outcome.state}: {outcome.reason}\n  see {out}")
+    return outcome.state == "done"
 
 
 def _next_commands(plan: Plan) -> list[tuple[str, str]]:
-    given = [] if plan.store == RunStore().root.resolve() else ["--store", str(plan.store)]
-    for name, value in plan.parameters.items():
+    given = [] if plan.store == RunStore().url else ["--store", plan.store]
+    given += ["--opt-in"] * plan.opt_in
+    for name, value in {**plan.overrides, **plan.others}.items():
         given += ["-p", f"{name}={json.dumps(value)}"]
 
     def again(profile: str, seeds: int) -> str:

@@ -6,7 +6,8 @@ same time, goes on where the last one was.
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from filelock import FileLock
 
 from ..runs import Run
+from .progress import Seen, Watch
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 RESULTS = ("train_error", "test_error", "train_loss", "test_loss", "lr")  # the same however often a row is trained
 TAGS = (*RESULTS, "images_per_second")
 CONFIG = "config"
+EVERY = 5.0  # seconds between two looks at the run folders
 
 Points = dict[str, dict[int, float]]  # tag -> iteration -> value, as event files hold it
 
@@ -84,6 +87,29 @@ class EventFiles:
             events.add(rows, _started(run), config)
         if rows[-1]["iteration"] == config["iterations"]:  # no more will come: a thread and an open file less
             self._open.pop(run.id).close()
+
+
+class Recording:
+    """A Watch that writes the event files of `runs` now and then, and leaves what people see to another one."""
+
+    def __init__(self, watch: Watch, files: EventFiles, runs: Sequence[Run]):
+        self._watch, self._files, self._runs, self._next = watch, files, runs, 0.0
+
+    def __enter__(self) -> "Recording":
+        self._watch.__enter__()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._watch.__exit__(*exception)
+
+    def show(self, look_at_all: Callable[[], Sequence[Seen]], last: bool = False) -> None:
+        self._watch.show(look_at_all, last)
+        if last or time.monotonic() >= self._next:
+            self._files.update(self._runs)
+            self._next = time.monotonic() + EVERY
+
+    def say(self, text: str) -> None:
+        self._watch.say(text)
 
 
 @dataclass

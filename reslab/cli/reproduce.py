@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ..batch.engines import EngineOptions
 from ..batch.plan import make_plan
-from ..batch.reproduce import reproduce
+from ..batch.reproduce import Options, reproduce
 from ..batch.spec import parse_parameters
 from .options import Data, Store
 from .sentences import sentences
@@ -35,6 +35,10 @@ def reproduce_command(
         list[str] | None,
         typer.Option("-p", metavar="NAME=VALUE", help="A RunConfig field, or a parameter of the report notebook."),
     ] = None,
+    opt_in: Annotated[bool, typer.Option("--opt-in", help="With the nets that it has only when asked.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write event files too, beside the report.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and the time they will take.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for the executed report notebook and the HTML page.")] = Path(
         "reports"
@@ -43,6 +47,6 @@ def reproduce_command(
     """Run a study: train what is missing, then make its report."""
     with sentences():
         parameters = parse_parameters(parameter or [])
-        options = dict(profile=profile, seeds=seeds, store=store, data=data, parameters=parameters)
+        options = dict(profile=profile, seeds=seeds, store=store, data=data, opt_in=opt_in, parameters=parameters)
         options["engine"] = EngineOptions(engine, jobs, per_gpu, address)
-        raise typer.Exit(reproduce(make_plan(experiment, **options), Console(), out, dry_run))
+        raise typer.Exit(reproduce(make_plan(experiment, **options), Console(), Options(out, dry_run, tensorboard)))
