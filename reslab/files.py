@@ -76,6 +76,14 @@ def replace_keeping(path: Place, content: bytes, fresh: Place, previous: Place) 
     write_atomically(path, content)
 
 
+def exists(path: Place) -> bool:
+    """Whether there is such a file now."""
+    if isinstance(path, Path):
+        return path.exists()
+    with remote.sentences(path):
+        return path.fs.exists(path.path)
+
+
 def read(path: Place) -> bytes | None:
     """The content of a file as it is now, None if there is no such file."""
     try:

@@ -1,8 +1,10 @@
 """The loop of a batch: order, retries, sharing, signals; with an engine made of nothing, whose attempts end as told."""
 
+import errno
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,9 @@ import pytest
 from reslab import Run, RunConfig, RunStore
 from reslab.batch import engine as module
 from reslab.batch.engine import TRIES, run_all
-from reslab.batch.jobs import Job, Outcome
-from reslab.batch.notebook import Interrupted
+from reslab.batch.jobs import Interrupted, Job, Outcome
 from reslab.files import write_json
+from reslab.remote import StoreUnreachable
 
 
 class Watching:
@@ -121,7 +123,8 @@ def test_a_run_that_gets_further_each_time_is_never_given_up(tmp_path):
     assert len(engine.started) == 31
 
 
-def test_what_others_train_is_left_to_them_and_taken_up_when_they_stop(tmp_path):
+def test_what_others_train_is_left_to_them_and_taken_up_when_they_stop(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     theirs, left, ours = (a_run(tmp_path, "running", seed) for seed in range(3))
     write(ours, "interrupted")
     watching = Watching()
@@ -133,6 +136,7 @@ def test_what_others_train_is_left_to_them_and_taken_up_when_they_stop(tmp_path)
             watching.show(look_at_all, last)
             if len(watching.looks) == 5:
                 write(theirs, "done", 12)
+                Path("theirs.ipynb").touch()
                 write(left, "interrupted", 6)
 
     engine = Scripted({})
@@ -140,6 +144,49 @@ def test_what_others_train_is_left_to_them_and_taken_up_when_they_stop(tmp_path)
     assert engine.started == ["ours", "left"]  # not "theirs": nobody trains what is done
     assert states(outcomes) == dict.fromkeys(("theirs", "left", "ours"), "done")
     assert watching.looks[2] == dict(theirs="elsewhere", left="elsewhere", ours="done")
+
+
+def test_a_run_that_is_done_has_its_notebook_or_gets_one(tmp_path, monkeypatch):
+    shown, drawing, unshown = (a_run(tmp_path, "done", seed, 12) for seed in range(3))
+    write_json(unshown.path / "status.json", unshown.status | dict(heartbeat=time.time() - 99))
+    jobs = {run: replace(job(run.id, run), out=run.path / "notebook.ipynb") for run in (shown, drawing, unshown)}
+    jobs[shown].out.touch()
+    assert [j.state for j in jobs.values()] == ["done", "finishing", "unshown"]
+
+    class Moments(Watching):
+        """Another batch writes its notebook, some looks later."""
+
+        def show(self, look_at_all, last=False):
+            super().show(look_at_all, last)
+            if len(self.looks) == 5:
+                jobs[drawing].out.touch()
+
+    engine = Scripted({})
+    run_all(jobs.values(), engine, Moments())
+    assert engine.started == [unshown.id]
+
+
+def test_a_store_out_of_reach_is_told_and_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "PAUSE", 0.001)
+    monkeypatch.setattr(module, "CHECK", 0.0)
+    troubles = [None] * 3 + [OSError(errno.ENOSPC, "no space")] * 4 + [StoreUnreachable("away")] * 3
+
+    def check():
+        if troubles and (trouble := troubles.pop(0)):
+            raise trouble
+
+    watching, said = Watching(), []
+    watching.say = said.append
+    outcomes = run_all(map(job, "abcdefgh"), Scripted({}, room=1), watching, check)
+    assert states(outcomes) == dict.fromkeys("abcdefgh", "done") and not troubles
+    assert [line.split(":")[0] for line in said] == ["Paused", "Paused", "The store can be used again."]
+    assert "no space" in said[0] and "away" in said[1]
+    with pytest.raises(PermissionError):
+        run_all(map(job, "ab"), Scripted({}), watching, refused)
+
+
+def refused():
+    raise PermissionError(errno.EACCES, "not yours")
 
 
 def test_a_run_taken_by_another_batch_meanwhile_waits_for_it(tmp_path):

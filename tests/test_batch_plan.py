@@ -98,7 +98,9 @@ def test_the_repository_s_train_notebook_takes_them():
 
 
 def test_the_plan_knows_what_is_there(study, tmp_path):
-    train(RunConfig(8, "none", "smoke"), tmp_path / "runs")
+    there = train(RunConfig(8, "none", "smoke"), tmp_path / "runs")
+    assert make_plan(study, store=tmp_path / "runs").runs[0].state == "unshown"  # papermill has not run it
+    (there.path / "notebook.ipynb").touch()
     plan = make_plan(study, store=tmp_path / "runs", seeds=2)
     assert [(p.label, p.state, p.iteration) for p in plan.runs] == [
         ("plain8 seed 0", "done", 12),

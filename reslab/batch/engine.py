@@ -138,10 +138,10 @@ class _Batch:
             self._ready.append(heapq.heappop(self._later))
         while self._ready and self.engine.room:
             task = self._ready[0]
-            state = task.job.run.state if task.job.run else "new"  # where this raises the task stays first
+            state = task.job.state  # where this raises the task stays first
             if state == "done":
                 self._end(task, Outcome(task.job, "done"))
-            elif state == "running":
+            elif state in ("running", "finishing"):
                 self._leave_to_others(task)
             else:
                 started = time.time()

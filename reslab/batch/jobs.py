@@ -1,12 +1,15 @@
 """What a batch consists of: a notebook to execute, and how that ended. Engines, progress and reports share these."""
 
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..files import Place, exists
 from ..runs import Run
 
+DRAWING = 30.0  # seconds that a notebook gets after its run's end: it still draws the curves
 BUSY, DIED = 75, 76  # exit codes of reslab.batch.notebook for ends that say nothing about the notebook itself
 
 
@@ -20,14 +23,27 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook to execute. `run` must be done afterwards, if it trains one; `seconds` is what it should take."""
+    """One notebook to execute. `run` must be done afterwards, if it trains one; `seconds` is what it should take.
+
+    `out` is where the executed notebook goes: a path, or a place in an object store.
+    """
 
     label: str
     notebook: Path
-    out: Path  # where the executed notebook goes; in a run folder of a store on a URL, a UPath
+    out: Place
     parameters: dict[str, Any]
     run: Run | None = None
     seconds: float | None = None
+
+    @property
+    def state(self) -> str:
+        """The run's; "finishing" or "unshown" where that is done and its notebook is not there, yet or any more."""
+        if self.run is None:
+            return "new"
+        state = self.run.state
+        if state == "done" and not exists(self.out):
+            return "finishing" if time.time() - self.run.status["heartbeat"] < DRAWING else "unshown"
+        return state
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from papermill.exceptions import PapermillExecutionError
 
 from ..files import place, write_atomically
 from ..names import check_names
+from ..runs import Run
+from ..training.patience import Patience
 from .jobs import BUSY, DIED, Interrupted
 from .parameters import declared
 
@@ -30,12 +32,15 @@ class NotebookFailed(Exception):
     """A cell raised; the message says what. The notebook holds the whole story."""
 
 
-class KernelDied(NotebookFailed):
-    """The kernel is gone: killed, out of memory. The same notebook may well succeed in another one."""
+class TryAgain(NotebookFailed):
+    """The kernel is gone (killed, out of memory), or the store was: the same notebook may well succeed next time."""
 
 
 class RunTaken(NotebookFailed):
     """Another process trains the notebook's run (a cell raised RunBusy or OwnershipLost): its notebook is the run's."""
+
+
+KINDS = {"RunBusy": RunTaken, "OwnershipLost": RunTaken, "StoreUnreachable": TryAgain}  # by what a cell raised
 
 
 def check_parameters(notebook: Path, names: Iterable[str]) -> None:
@@ -51,7 +56,8 @@ def execute(notebook: Path, out: Path, parameters: dict[str, Any]) -> None:
 
     `out` is saved after every cell. SIGINT and SIGTERM interrupt the kernel, wait for it, and raise Interrupted. Raises
     ValueError before anything runs for a parameter that is not declared, and NotebookFailed for a cell that raises
-    (RunTaken if it is about who trains) or, as KernelDied, for a kernel that is gone; `out` then holds the error.
+    (RunTaken if it is about who trains, TryAgain if the store was away) or, as TryAgain, for a kernel that is gone;
+    `out` then holds the error.
     """
     check_parameters(notebook, parameters)
     for start in range(1, STARTS + 1):
@@ -72,13 +78,12 @@ def execute(notebook: Path, out: Path, parameters: dict[str, Any]) -> None:
             except PapermillExecutionError as error:
                 if stop.signal is not None or error.ename == "KeyboardInterrupt":
                     raise Interrupted(stop.signal or signal.SIGINT) from None
-                kind = RunTaken if error.ename in ("RunBusy", "OwnershipLost") else NotebookFailed
-                raise kind(f"{error.ename}: {error.evalue}") from None
+                raise KINDS.get(error.ename, NotebookFailed)(f"{error.ename}: {error.evalue}") from None
             except RuntimeError as error:  # nbclient's and jupyter_client's, for a kernel that is gone
                 if stop.signal is not None:
                     raise Interrupted(stop.signal) from None
                 if stop.begun or start == STARTS:
-                    raise KernelDied(f"the kernel died: {error}; was there enough memory?") from None
+                    raise TryAgain(f"the kernel died: {error}; was there enough memory?") from None
 
 
 def _plain(path: Path) -> str:
@@ -143,31 +148,35 @@ def _kernel_class(stop: _Stop) -> type[AsyncKernelManager]:
 
 
 def publish(notebook: Path, out: str, parameters: dict[str, Any]) -> None:
-    """`execute` in a scratch folder, then the executed notebook, with the error in it if there was one, put at `out`, a
-    path or URL. A notebook that ended because its run is another's is not put there: the other's will be.
+    """`execute` in a scratch folder, then the executed notebook, with the error in it if a cell raised one, put at
+    `out`, a path or URL. One that was stopped, or whose run is another's, is not put there: it will be executed again.
     """
     with tempfile.TemporaryDirectory(prefix="reslab-") as folder:
         scratch = Path(folder) / Path(notebook).name
         try:
             execute(notebook, scratch, parameters)
-        except RunTaken:
-            scratch.unlink(missing_ok=True)
+        except (RunTaken, Interrupted):
             raise
-        finally:
-            if scratch.exists():
-                target = place(out)
-                if isinstance(target, Path):
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(target, scratch.read_bytes())
+        except NotebookFailed:
+            _put(scratch, out)
+            raise
+        _put(scratch, out)
 
 
-def _stop_as_an_orphan(parent: int) -> None:
+def _put(notebook: Path, out: str) -> None:
+    target = place(out)
+    if isinstance(target, Path):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    Patience(out)(lambda: write_atomically(target, notebook.read_bytes()))
+
+
+def _stop_as_an_orphan(parent: int, out: str) -> None:
     """Interrupts this process when `parent`, which started it, has died: nobody waits for it any more, and the next one
-    to type the command takes the checkpoint.
+    to type the command takes the checkpoint. A run that is done gets its notebook all the same.
     """
     while os.getppid() == parent:
         time.sleep(ORPHAN)
-    while True:
+    while Run(place(out).parent).state != "done":
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(10 * ORPHAN)  # a kernel between two cells ignores one
 
@@ -175,14 +184,14 @@ def _stop_as_an_orphan(parent: int) -> None:
 def main(notebook: str, out: str, parameters: str, parent: str | None = None) -> None:
     """A sentence on stderr and an exit code, for the process that started this one (its pid is `parent`)."""
     if parent:
-        threading.Thread(target=_stop_as_an_orphan, args=(int(parent),), daemon=True).start()
+        threading.Thread(target=_stop_as_an_orphan, args=(int(parent), out), daemon=True).start()
     try:
         publish(Path(notebook), out, json.loads(parameters))
     except (Interrupted, KeyboardInterrupt) as stopped:
         sys.exit(128 + (stopped.signal if isinstance(stopped, Interrupted) else signal.SIGINT))
-    except (KernelDied, RunTaken) as error:
+    except (TryAgain, RunTaken) as error:
         print(error, file=sys.stderr)
-        sys.exit(DIED if isinstance(error, KernelDied) else BUSY)
+        sys.exit(DIED if isinstance(error, TryAgain) else BUSY)
     except (NotebookFailed, ValueError, OSError) as error:
         sys.exit(str(error))
 

@@ -1,12 +1,13 @@
 """What a study will do, checked to the last parameter before anything is written or runs."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..names import check_names
+from ..remote import sentences
 from ..runs import Run, RunStore, states
 from ..training.config import RunConfig
 from ..training.estimate import measure_all
@@ -16,6 +17,7 @@ from .parameters import declared
 from .spec import FIELDS, NOTEBOOKS, Experiment, as_axis, check_fields
 
 GENERAL = NOTEBOOKS / "study.ipynb"  # the report of any study
+NOTEBOOK = "notebook.ipynb"  # in the run folder
 STARTING = 8.0  # seconds until a kernel has imported torch and read the data
 # Parameters of notebooks that have an option of their own.
 OPTIONS = {
@@ -35,7 +37,7 @@ class Planned:
     run: Run
     label: str
     parameters: dict[str, Any]  # of the notebook that trains it
-    state: str  # one of reslab.runs.STATES
+    state: str  # one of reslab.runs.STATES, or "unshown": done, but without its notebook
     iteration: int  # where it will go on from, about
 
     def kept_parameters(self) -> dict[str, Any]:
@@ -92,7 +94,7 @@ class Plan:
         """The missing runs, the longest first, so that the last ones to end are short."""
         notebook = self.experiment.notebook
         return [
-            Job(p.label, notebook, p.run.path / "notebook.ipynb", p.kept_parameters(), p.run, seconds[p.config])
+            Job(p.label, notebook, p.run.path / NOTEBOOK, p.kept_parameters(), p.run, seconds[p.config])
             for p in sorted(self.missing, key=lambda p: -seconds[p.config])
         ]
 
@@ -187,13 +189,27 @@ def _planned(
 ) -> Iterable[Planned]:
     labels = Counter(_label(config) for config in configs)
     runs = [store.run(config) for config in configs]
-    for config, run, state in zip(configs, runs, states(runs), strict=True):
+    for config, run, state in zip(configs, runs, with_notebooks(runs, states(runs)), strict=True):
         label = _label(config) if labels[_label(config)] == 1 else config.id
         parameters = run_parameters(config, takes, notebook.name) | where
         if "wait" in takes:  # whoever waits could train another run meanwhile
             parameters["wait"] = False
-        at = {"new": 0, "done": config.iterations}.get(state)
+        at = {"new": 0, "done": config.iterations, "unshown": config.iterations}.get(state)
         yield Planned(config, run, label, parameters, state, run.status.get("iteration", 0) if at is None else at)
+
+
+def with_notebooks(runs: Sequence[Run], found: Sequence[str]) -> list[str]:
+    """The states `found`, "unshown" where a run is done and has no notebook: somebody trained it without one, or died
+    before it was written.
+    """
+    if runs and not isinstance(runs[0].path, Path):  # one listing instead of a question for each
+        store = runs[0].path.parent
+        with sentences(store):
+            shown = {name.split("/")[-2] for name in store.fs.glob(f"{store.path}/*/{NOTEBOOK}")}
+    else:
+        shown = {run.id for run in runs if (run.path / NOTEBOOK).exists()}
+    states = zip(runs, found, strict=True)
+    return ["unshown" if state == "done" and run.id not in shown else state for run, state in states]
 
 
 def _label(config: RunConfig) -> str:
