@@ -7,6 +7,7 @@ import time
 import pytest
 
 from reslab import RunConfig, RunStore, train
+from reslab.files import names
 from reslab.training import checkpoint
 from reslab.training.owner import RunBusy
 
@@ -54,7 +55,7 @@ def test_kills_at_random_times_over_a_faulty_network_change_nothing(s3, on_disk)
     run = train(CONFIG, s3.url)
     s3.disturb(0)
     assert kills >= 4 and run.state == "done" and result(run) == on_disk
-    assert len([name for name in s3.objects() if "/owner-" in name and run.id in name]) == 1
+    assert len([name for name in names(run.path) if name.startswith("owner-")]) == 1
 
 
 def test_a_store_that_is_down_in_the_middle_is_waited_for(s3, on_disk):
