@@ -15,13 +15,15 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 import psutil
 
 from reslab import RunStore
+from reslab.training.provenance import git
 
 from .batch_fixtures import SPEC, write_study
 from .processes import result
@@ -142,25 +144,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pause", type=float, default=1.0)
+    parser.add_argument("--pause", type=float, default=2.0, help="seconds between two kills, on average")
     parser.add_argument("--engine", default="local")
+    parser.add_argument(
+        "--faults", type=float, help="store on S3, and each request meets a fault with this probability"
+    )
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder, store, environment = Path(name), f"{name}/wild", {}
+        if given.faults is not None:
+            from .s3_fixtures import S3
+
+            s3 = stack.enter_context(S3(given.faults, given.seed))
+            store, environment = s3.url, s3.environment
+            os.environ |= environment
         file = study(folder / "study")
-        begin = time.monotonic()
         calm = disturbed(reproduce(file, folder / "calm", "--engine", given.engine), kills=0)
-        print(f"undisturbed: {calm.seconds:.0f} s")
-        story = disturbed(
-            reproduce(file, folder / "wild", "--engine", given.engine), given.kills, given.seed, given.pause
-        )
-        assert_same(folder / "wild", folder / "calm")
-    print(f"the same after {story.killed.total()} kills in {time.monotonic() - begin:.0f} s: {story}")
+        command = reproduce(file, store, "--engine", given.engine)
+        story = disturbed(command, given.kills, given.seed, given.pause, environment)
+        counts = dict(killed=dict(story.killed), endings=dict(story.endings))
+        if given.faults is not None:
+            counts |= dict(faults=dict(s3.met), requests=s3.requests.total())
+            s3.disturb(0.0)
+        assert_same(store, folder / "calm")
+    facts = dict(commit=git("rev-parse", "HEAD"), dirty=bool(git("status", "--porcelain", "--untracked-files=no")))
+    told = facts | dict(engine=given.engine, undisturbed_seconds=calm.seconds) | vars(story) | counts
+    print(f"the same after {story.killed.total()} kills: {json.dumps(told)}")
     if given.json:
-        given.json.write_text(
-            json.dumps(dict(engine=given.engine, calm=calm.seconds, **asdict(story)), indent=1) + "\n"
-        )
+        given.json.write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

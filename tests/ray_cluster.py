@@ -10,6 +10,8 @@ import sys
 # Ray's own switch for "all nodes are on this machine": else who connects looks for this machine's address in a network.
 LOOPBACK = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
+STARTS = 3  # Ray gives a node 30 seconds to start, which a machine with much to do may not keep
+
 
 class TwoNodes:
     """Context manager: `address`, for processes whose environment has LOOPBACK, and `remove()`, which returns when the
@@ -19,20 +21,24 @@ class TwoNodes:
     def __enter__(self) -> "TwoNodes":
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         command = [sys.executable, "-m", "tests.ray_cluster"]
-        self.process = subprocess.Popen(command, env=os.environ | LOOPBACK, **pipes)
-        self.address = self._told()
-        return self
+        for _ in range(STARTS):
+            self.process = subprocess.Popen(command, env=os.environ | LOOPBACK, **pipes)
+            if address := self._told():
+                self.address = address
+                return self
+            self.__exit__()
+        raise AssertionError("the cluster did not start")
 
     def __exit__(self, *_exception) -> None:
         self.process.stdin.close()
         self.process.wait(60)
         self.process.stdout.close()
 
-    def _told(self) -> str:
+    def _told(self) -> str | None:
         for line in self.process.stdout:
             if line.startswith("cluster: "):
                 return line.removeprefix("cluster: ").strip()
-        raise AssertionError("the cluster did not start")
+        return None
 
     def remove(self) -> None:
         self.process.stdin.write("remove\n")

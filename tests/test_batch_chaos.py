@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,30 @@ def test_a_machine_of_a_ray_cluster_is_taken_away(calm, tmp_path):
             said = process.stdout.read()
             assert process.wait(300) == 0, said
     assert_same(tmp_path / "runs", calm)
+
+
+def test_a_store_on_s3_that_drops_connections_answers_errors_and_goes_away(calm, tmp_path, s3):
+    """Each request meets a fault with a probability of 5 %, and for some seconds nobody answers at all."""
+    s3.disturb(0.05, seed=1)
+    command = reproduce(study(tmp_path / "study", **STUDY), s3.url)
+    environment = ENVIRONMENT | s3.environment
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as p:
+        wait_until(lambda: any(name.endswith("metrics.csv") for name in s3.objects()), 120)
+        s3.down()
+        time.sleep(8)
+        s3.up()
+        said = p.stdout.read()
+        assert p.wait(400) == 0, said
+    assert "Paused: " in said and "The store can be used again." in said
+    assert s3.met.total() >= 10, s3.met
+    s3.disturb(0.0)
+    assert_same(s3.url, calm)
+
+
+def test_processes_killed_at_random_with_the_store_on_s3(calm, tmp_path, s3):
+    s3.disturb(0.02, seed=2)
+    command = reproduce(study(tmp_path / "study", **STUDY), s3.url)
+    story = disturbed(command, kills=4, seed=2, pause=3, environment=s3.environment)
+    assert story.killed.total() >= 3, story
+    s3.disturb(0.0)
+    assert_same(s3.url, calm)

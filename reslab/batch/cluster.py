@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from .attempt import Attempt
 from .jobs import Job, Outcome
@@ -40,11 +41,16 @@ class RayEngine:
         except ImportError:
             raise ValueError("--engine ray needs Ray, which is not installed: pip install 'reslab[ray]'") from None
         self._ray = ray
-        quiet = dict(log_to_driver=False, logging_level="error")
+        quiet: dict[str, Any] = dict(log_to_driver=False, logging_level="error")
         if address:
-            ray.init(address=address, **quiet)
+            quiet["address"] = address
         else:
-            ray.init(num_cpus=cores(), include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+            quiet |= dict(num_cpus=cores(), include_dashboard=False, _node_ip_address="127.0.0.1")
+        try:
+            ray.init(**quiet)
+        except Exception as error:  # Ray raises plain ones too
+            place = f"the cluster at {address} does not answer" if address else "Ray does not start here"
+            raise ConnectionError(f"{place}: {str(error).strip().splitlines()[0]}") from None
         has = ray.cluster_resources()
         needs = dict(num_gpus=1 / per_gpu, num_cpus=1) if has.get("GPU") else dict(num_cpus=threads)
         self.at_once = max(1, int(has["GPU"] * per_gpu if has.get("GPU") else has.get("CPU", 1) // threads))
