@@ -234,3 +234,4 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
     yield server
     server.faults = 0.0
     server.up()
+    S3FileSystem.clear_instance_cache()  # what it knows is no other test's

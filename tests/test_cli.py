@@ -45,7 +45,7 @@ def test_train_trains_the_config_and_says_how_it_ended(tmp_path):
         (["train", "--depth", "21"], "depth=21 is not 6n+2"),
         (["train", "--lr-drops", "a,b"], "lr_drops='a,b' should be whole numbers"),
         (["train", "--device", "cuda"], "no CUDA device"),
-        (["train", "--store", "s3://bucket"], "is a URL"),
+        (["train", "--store", "sftp://host/runs"], "neither a folder nor an object store's URL"),
         (["data", "mnist"], "no data set 'mnist'"),
         (["data", "--data", "nowhere"], "nowhere"),
         (["runs", "--state", "dnoe"], "allowed: new, running, interrupted, failed, done"),
