@@ -29,7 +29,7 @@ def test_import_is_the_median_difference_of_pairs(monkeypatch):
     # Warm-ups of torch and reslab, then pairs in turns: torch first, reslab first, torch first.
     seconds = iter([9, 9, 1.0, 1.5, 1.25, 1.0, 1.0, 1.125])
     asked = []
-    monkeypatch.setattr(overheads, "_python", lambda flag, code: (asked.append(code), str(next(seconds)))[1])
+    monkeypatch.setattr(overheads, "python_says", lambda flag, code: (asked.append(code), str(next(seconds)))[1])
     row = overheads.import_time(quiet, pairs=3)
     assert numbers(row) == (0.25, 0.125, 0.5) and row["ok"] and (row["limit"], row["unit"]) == (0.3, "s")
     names = ["reslab" if "from reslab import" in code else "torch" for code in asked]
@@ -44,7 +44,7 @@ def test_both_roads_train_the_same_run(monkeypatch):
         seen[flag].append(arguments)
         return {"-c": 2.0, "-m": 9.5}[flag]
 
-    monkeypatch.setattr(overheads, "_seconds", seconds)
+    monkeypatch.setattr(overheads, "python_takes", seconds)
     row = overheads.papermill_time(quiet, SMOKE, pairs=2)
     assert numbers(row) == (7.5, 7.5, 7.5) and not row["ok"] and row["limit"] == 6
     stores = set()
@@ -59,13 +59,13 @@ def test_both_roads_train_the_same_run(monkeypatch):
 
 
 def test_the_direct_run_trains(tmp_path):
-    assert overheads._seconds("-c", overheads.TRAIN, json.dumps(SMOKE.to_dict()), str(tmp_path)) > 0
+    assert overheads.python_takes("-c", overheads.TRAIN, json.dumps(SMOKE.to_dict()), str(tmp_path)) > 0
     assert RunStore(tmp_path).run(SMOKE).state == "done"
 
 
 def test_a_process_that_fails_is_said():
     with pytest.raises(OSError, match="a process that was to be measured failed: ZeroDivisionError"):
-        overheads._python("-c", "1 / 0")
+        overheads.python_says("-c", "1 / 0")
 
 
 def test_peak_memory_is_that_of_a_real_process(monkeypatch):
@@ -80,7 +80,7 @@ def test_peak_memory_is_that_of_a_real_process(monkeypatch):
 def test_peak_memory_is_that_of_cifar10_where_it_is(monkeypatch, data, dataset):
     asked = []
     monkeypatch.setenv("RESLAB_DATA", data)
-    monkeypatch.setattr(overheads, "_python", lambda *arguments: (asked.append(arguments), str(3 << 30))[1])
+    monkeypatch.setattr(overheads, "python_says", lambda *arguments: (asked.append(arguments), str(3 << 30))[1])
     rows = overheads.peak_memory(None, quiet)
     assert [(row["median"], row["ok"]) for row in rows] == [(3, False), (3, False)]
     configs = [RunConfig.from_dict(json.loads(config)) for _, _, config, _, _ in asked]

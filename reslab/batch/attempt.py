@@ -23,15 +23,19 @@ class Attempt:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (poll closes it, once it has an answer)
         self._asked: float | None = None  # when it was first interrupted
         self._next_ask = 0.0
-        command = [sys.executable, "-m", "reslab.batch.notebook", str(job.notebook), str(job.out)]
         self._popen = subprocess.Popen(
-            [*command, json.dumps(job.parameters), str(os.getpid())],
+            self.command(job),
             env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
             start_new_session=True,  # Ctrl-C reaches it through us, once
         )
+
+    def command(self, job: Job) -> list[str]:
+        """The process's command line."""
+        command = [sys.executable, "-m", "reslab.batch.notebook", str(job.notebook), str(job.out)]
+        return [*command, json.dumps(job.parameters), str(os.getpid())]
 
     def poll(self) -> Outcome | None:
         """How it ended; None while it has not."""

@@ -37,6 +37,7 @@ class LocalEngine:
     """`at_once` processes on this machine, spread over `devices`, names of CUDA devices, if there are any."""
 
     before_it_runs = "starting"
+    attempt: type[Attempt] = Attempt
 
     def __init__(self, at_once: int, devices: list[str] | None = None):
         self.at_once = at_once
@@ -54,7 +55,7 @@ class LocalEngine:
 
     def start(self, job: Job) -> None:
         place = self._free[0]
-        self._active[job.label] = Attempt(job, place), place
+        self._active[job.label] = self.attempt(job, place), place
         self._free.pop(0)
 
     def finished(self) -> list[Outcome]:

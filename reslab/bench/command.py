@@ -14,7 +14,7 @@ from .overheads import measure_overheads
 from .regression import read_result, slower
 from .scale import measure_scale
 from .speed import Plan, measure_speed
-from .tables import machine_sentences, overheads_table, scale_table, speed_table
+from .tables import machine_sentences, memory_sentence, overheads_table, scale_table, speed_table
 
 ARCHIVE = "cifar10-png.zip"  # what a baseline reads
 LINES_EVERY = 15.0  # seconds between two lines of progress where there is no terminal
@@ -65,6 +65,7 @@ def scale(json: Path | None = None, figure: Path | None = None) -> int:
         result = measure_scale(lambda what: report(what, None, None))
     console = _console()
     console.print(scale_table(result))
+    console.print(memory_sentence(result), markup=False, highlight=False, soft_wrap=True)
     if json:
         _write(json, lambda: write_json(json, result), console)
     if figure:

@@ -2,10 +2,7 @@
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -17,6 +14,7 @@ from ..batch.spec import Experiment
 from ..data import load_dataset
 from ..training.config import PRECISIONS, RunConfig
 from ..training.estimate import measure
+from .children import python_says, python_takes
 from .clock import spread
 from .machine import describe, source
 from .rounds import interleaved
@@ -48,7 +46,7 @@ def measure_overheads(data: Path | None, report: Report) -> dict[str, Any]:
 
 def import_time(report: Report, pairs: int = 11) -> dict[str, Any]:
     """Seconds that importing all of reslab that training needs takes more than `import torch`, in fresh processes."""
-    measures = {name: lambda code=code: float(_python("-c", IMPORT.format(code))) for name, code in IMPORTS.items()}
+    measures = {name: lambda code=code: float(python_says("-c", IMPORT.format(code))) for name, code in IMPORTS.items()}
     for name, once in measures.items():  # brings the files into memory
         report(f"import {name}")
         once()
@@ -67,12 +65,12 @@ def papermill_time(
         stores = (Path(folder) / str(number) for number in range(2 * pairs))  # a run is trained where it is not yet
 
         def direct() -> float:
-            return _seconds("-c", TRAIN, json.dumps(config.to_dict()), str(next(stores)))
+            return python_takes("-c", TRAIN, json.dumps(config.to_dict()), str(next(stores)))
 
         def papermill() -> float:
             store = next(stores)
             parameters = json.dumps(_parameters(config, store))
-            return _seconds("-m", "reslab.batch.notebook", str(notebook), f"{store}.ipynb", parameters)
+            return python_takes("-m", "reslab.batch.notebook", str(notebook), f"{store}.ipynb", parameters)
 
         seconds = interleaved(
             {"directly": direct, "through papermill": papermill},
@@ -101,7 +99,7 @@ def peak_memory(data: Path | None, report: Report, config: RunConfig | None = No
         )
         report(f"peak memory, {run.net_name} in {precision} on {run.dataset}")
         with tempfile.TemporaryDirectory() as folder:
-            peak = float(_python("-c", PEAK, json.dumps(run.to_dict()), folder, str(given or "")))
+            peak = float(python_says("-c", PEAK, json.dumps(run.to_dict()), folder, str(given or "")))
         rows.append(_row(f"peak memory, {run.net_name}, {precision}, on {run.dataset}", "GiB", [peak / 2**30], 2.0))
     return rows
 
@@ -128,17 +126,3 @@ def _row(what: str, unit: str, values: Sequence[float], limit: float) -> dict[st
 
 def _differences(more: Sequence[float], less: Sequence[float]) -> list[float]:
     return [a - b for a, b in zip(more, less, strict=True)]
-
-
-def _python(*arguments: str) -> str:
-    """The last line that a fresh Python printed. Raises OSError if it failed."""
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        raise OSError(f"a process that was to be measured failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
-    return (done.stdout.strip().splitlines() or [""])[-1]
-
-
-def _seconds(*arguments: str) -> float:
-    start = time.perf_counter()
-    _python(*arguments)
-    return time.perf_counter() - start

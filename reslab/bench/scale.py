@@ -1,27 +1,25 @@
-"""What grows with the number of runs: seconds of a command over stores of ten to ten thousand runs."""
+"""What grows with the number of runs: listing stores of ten to ten thousand, planning and orchestrating up to one."""
 
-import json
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..runs import COLUMNS, Run
-from ..training.config import RunConfig
+from . import batches
+from .children import python_takes
 from .clock import spread
+from .folders import write_runs
 from .machine import describe, source
 from .rounds import interleaved
 
 COUNTS = (10, 100, 1_000, 10_000)
-DEPTHS, SHORTCUTS = (20, 32, 44, 56), ("none", "A")
-LOG_POINTS = 20
-FAILED = 100  # every so many runs one has failed
+BATCHES = (10, 100, 1_000)  # runs of a study
+FEW = 2  # rounds of what takes minutes
 LIMIT = 1.0  # seconds that listing ten thousand runs may take
+PLANNING, DRY_RUN, ORCHESTRATION = "planning", "reslab reproduce --dry-run", "orchestration, each run"
+LIMITS = {PLANNING: 2.0, DRY_RUN: 2.0, ORCHESTRATION: 0.05}  # seconds, for a thousand runs
 COMMANDS = {
     "reslab runs": [],
     "reslab runs --state failed": ["--state", "failed"],
@@ -31,12 +29,18 @@ COMMANDS = {
 Report = Callable[[str], None]
 
 
-def measure_scale(report: Report, counts: Sequence[int] = COUNTS, rounds: int = 5) -> dict[str, Any]:
-    """machine, commit, dirty, date and `rows`: what, runs, seconds (median), low, high, limit (None for none).
+def measure_scale(
+    report: Report, counts: Sequence[int] = COUNTS, studies: Sequence[int] = BATCHES, rounds: int = 5
+) -> dict[str, Any]:
+    """machine, commit, dirty, date, `rows`: what, runs, seconds (median), low, high, limit (None for none); and
+    `memory`: runs, megabytes (the most that the process which orchestrates had).
 
-    The files are in memory when they are read; each measurement is a process of its own, from its start to its end.
+    `counts` are stores, `studies` are studies, of an even number of runs each. The files are in memory when they are
+    read; each measurement is a process of its own, from its start to its end but for planning.
     """
-    return dict(machine=describe(torch.device("cpu")), **source(), rows=listing(report, counts, rounds))
+    rows = listing(report, counts, rounds)
+    more, memory = studying(report, studies, min(rounds, FEW))
+    return dict(machine=describe(torch.device("cpu")), **source(), rows=rows + more, memory=memory)
 
 
 def listing(report: Report, counts: Sequence[int] = COUNTS, rounds: int = 5) -> list[dict[str, Any]]:
@@ -46,7 +50,7 @@ def listing(report: Report, counts: Sequence[int] = COUNTS, rounds: int = 5) -> 
         with tempfile.TemporaryDirectory() as folder:
             report(f"writing {count:,} run folders")
             write_runs(Path(folder), count)
-            measures = {what: lambda options=options: _seconds(folder, *options) for what, options in COMMANDS.items()}
+            measures = {what: lambda options=options: _listing(folder, *options) for what, options in COMMANDS.items()}
             for once in measures.values():  # brings the files into memory
                 once()
             told = lambda what, index, count=count: report(f"{what}, {count:,} runs, {index + 1} of {rounds}")  # noqa: E731
@@ -55,43 +59,48 @@ def listing(report: Report, counts: Sequence[int] = COUNTS, rounds: int = 5) -> 
     return rows
 
 
+def studying(
+    report: Report, counts: Sequence[int] = BATCHES, rounds: int = FEW
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of planning and of orchestrating studies, and the memory of the latter."""
+    rows, memory = [], []
+    for count in counts:
+        seconds, megabytes = _study(report, count, rounds)
+        limits = LIMITS if count == max(BATCHES) else {}
+        rows += [row(what, count, values, limits.get(what)) for what, values in seconds.items()]
+        memory.append(dict(runs=count, megabytes=megabytes))
+    return rows, memory
+
+
+def _study(report: Report, count: int, rounds: int) -> tuple[dict[str, list[float]], float]:
+    """Seconds by what was done with a study of `count` runs, and the most megabytes that orchestrating it took."""
+    peaks = []
+    with tempfile.TemporaryDirectory() as name:
+        folder, stores = Path(name), iter(range(rounds))
+        study, half, whole = batches.write_study(folder, count), folder / "half", folder / "whole"
+        report(f"writing two stores for a study of {count:,} runs")
+        batches.write_store(half, study, 0.5)
+        batches.write_store(whole, study, 1)
+
+        def orchestration() -> float:
+            cost = batches.orchestration(study, folder / str(next(stores)))  # its runs end, so stores of its own
+            peaks.append(cost.megabytes)
+            return cost.seconds
+
+        measures = {
+            PLANNING: lambda: batches.planning(study, half),
+            DRY_RUN: lambda: batches.dry_run(study, whole),
+            ORCHESTRATION: orchestration,
+        }
+        told = lambda what, index: report(f"{what}, {count:,} runs, {index + 1} of {rounds}")  # noqa: E731
+        return interleaved(measures, rounds, told), max(peaks)
+
+
 def row(what: str, runs: int, seconds: Sequence[float], limit: float | None = None) -> dict[str, Any]:
     """How long `what` took with so many runs: the middle one of the measurements, least and most."""
     middle, low, high = spread(seconds)
     return dict(what=what, runs=runs, seconds=middle, low=low, high=high, limit=limit)
 
 
-def write_runs(folder: Path, count: int) -> None:
-    """So many folders of runs that are done, but for some that failed: what a store looks like, made quickly."""
-    settings = RunConfig(20, profile="short").to_dict()
-    points = [dict.fromkeys(COLUMNS, 12.345678901234567 / point) for point in range(1, LOG_POINTS + 1)]
-    example = Run(folder / "example")
-    example.path.mkdir()
-    example.write_metrics([point | dict(iteration=200 * index) for index, point in enumerate(points, 1)])
-    metrics = (example.path / "metrics.csv").read_bytes()
-    (example.path / "metrics.csv").unlink()
-    example.path.rmdir()
-    provenance = json.dumps(describe(torch.device("cpu")) | source())
-    for index in range(count):
-        seed, net = divmod(index, len(DEPTHS) * len(SHORTCUTS))
-        depth, shortcut = DEPTHS[net % len(DEPTHS)], SHORTCUTS[net // len(DEPTHS)]
-        run = folder / f"cifar10-{'plain' if shortcut == 'none' else 'res'}{depth}-short-s{seed}-{index:08x}"
-        run.mkdir()
-        state = "failed" if index % FAILED == 0 else "done"
-        status = dict(state=state, iteration=4_000, iterations=4_000, host="host", pid=1, process_started=1.0)
-        status |= dict(heartbeat=time.time(), failure=None, token=f"{index:032x}")
-        config = settings | dict(depth=depth, shortcut=shortcut, seed=seed)
-        for name, values in (("config.json", config), ("status.json", status)):
-            (run / name).write_text(json.dumps(values, indent=1))
-        (run / "provenance.json").write_text(provenance)
-        (run / "metrics.csv").write_bytes(metrics)
-
-
-def _seconds(store: str, *options: str) -> float:
-    start = time.perf_counter()
-    command = [sys.executable, "-m", "reslab", "runs", "--store", store, *options]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    seconds = time.perf_counter() - start
-    if done.returncode:
-        raise OSError(f"a process that was to be measured failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
-    return seconds
+def _listing(store: str, *options: str) -> float:
+    return python_takes("-m", "reslab", "runs", "--store", store, *options)

@@ -70,6 +70,14 @@ def scale_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def memory_sentence(result: dict[str, Any]) -> str:
+    """The memory of measure_scale's result: how much more the largest study takes than the smallest."""
+    rows = result["memory"]
+    each = ", ".join(f"{row['megabytes']:,.0f} MB with {row['runs']:,} runs" for row in rows)
+    more = rows[-1]["megabytes"] - rows[0]["megabytes"]
+    return f"Memory of the process that orchestrates, at most: {each}: {more:.1f} MB more."
+
+
 def _seconds(row: dict[str, Any]) -> str:
     text = f"{row['seconds']:.3g} s\n{row['low']:.3g}-{row['high']:.3g}"
     over = row["limit"] is not None and row["seconds"] > row["limit"]

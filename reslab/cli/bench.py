@@ -35,7 +35,7 @@ def bench_command(
         bool, typer.Option("--overheads", help="Measure import, papermill, evaluation, memory.")
     ] = False,
     runs: Annotated[
-        bool, typer.Option("--runs", help="Measure what listing costs, from ten run folders to ten thousand.")
+        bool, typer.Option("--runs", help="Measure listing, planning and orchestrating, from ten runs to ten thousand.")
     ] = False,
 ) -> None:
     """How fast training is here, or what else takes time.

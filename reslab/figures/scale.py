@@ -30,16 +30,14 @@ def scale(result: Mapping[str, Any]) -> go.Figure:
             hovertemplate="limit: %{y:g} s with %{x:,} runs<extra></extra>",
         )
     counts = sorted({row["runs"] for row in result["rows"]})
-    rest = f"{result['machine']['cpu']} · whole processes, files in memory · median, least and most"
+    rest = f"{result['machine']['cpu']} · files in memory · median, least and most"
     figure.update_layout(
         template=TEMPLATE,
         title=dict(text=headline("Cost against the number of runs", rest)),
         height=520,
         legend=dict(orientation="h", x=0, xanchor="left", y=1.02, yanchor="bottom"),
     )
-    figure.update_xaxes(
-        type="log", title="run folders in the store", tickvals=counts, ticktext=[f"{c:,}" for c in counts]
-    )
+    figure.update_xaxes(type="log", title="runs", tickvals=counts, ticktext=[f"{c:,}" for c in counts])
     return figure.update_yaxes(type="log", title="seconds", dtick="D2", tickformat="~g")
 
 
