@@ -1,7 +1,7 @@
 # Each target sets up .venv by itself if it is missing or older than pyproject.toml.
 PYTHON ?= python3
 PROFILE ?= demo
-SEEDS ?= 1
+SEEDS ?=
 
 # The trainer that `make bench` compares with: any script that prints images_per_second in JSON.
 BASELINE ?= $(wildcard ../shared/bench/baseline.py)
@@ -21,8 +21,8 @@ app: export RESLAB_READ_ONLY = $(READ_ONLY)
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1	/'
 
-reproduce: .venv/installed  ## the degradation experiment: PROFILE=demo, short or paper; SEEDS=1; ARGS="-p lr=0.05"
-	@$(BIN)/reslab reproduce degradation --profile $(PROFILE) --seeds $(SEEDS) $(ARGS)
+reproduce: .venv/installed  ## the degradation experiment: PROFILE=demo, short or paper; SEEDS=3; ARGS="-p lr=0.05"
+	@$(BIN)/reslab reproduce degradation --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 lab: .venv/installed  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

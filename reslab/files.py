@@ -4,6 +4,7 @@ import json
 import os
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -74,6 +75,15 @@ def replace_keeping(path: Place, content: bytes, fresh: Place, previous: Place) 
     except FileNotFoundError:  # the first one
         pass
     write_atomically(path, content)
+
+
+def remove(path: Place) -> None:
+    """Removes a file, if it is there."""
+    if isinstance(path, Path):
+        path.unlink(missing_ok=True)
+        return
+    with remote.sentences(path), suppress(FileNotFoundError):
+        path.fs.rm_file(path.path)
 
 
 def exists(path: Place) -> bool:

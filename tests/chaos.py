@@ -137,7 +137,9 @@ def assert_same(store: str | Path, undisturbed: str | Path) -> None:
         assert (run.path / "config.json").read_bytes() == (wanted[name].path / "config.json").read_bytes(), name
         assert result(run) == result(wanted[name]), name
         notebook = nbformat.reads((run.path / "notebook.ipynb").read_text(), 4)
-        assert not any(out.output_type == "error" for cell in notebook.cells for out in cell.get("outputs", [])), name
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert all(cell.execution_count for cell in cells), name  # to its end
+        assert not any(out.output_type == "error" for cell in cells for out in cell.outputs), name
 
 
 def main() -> None:

@@ -208,10 +208,3 @@ def test_a_signal_is_passed_on_and_nothing_is_started_after_it():
         run_all(map(job, "ab"), engine, Stopping())
     assert engine.started == ["a"] and engine.closed
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-
-
-def test_a_thousand_jobs_cost_little():
-    engine = Scripted({}, room=4)
-    begin = time.perf_counter()
-    outcomes = run_all([job(str(index)) for index in range(1000)], engine, Watching())
-    assert len(outcomes) == 1000 and (time.perf_counter() - begin) / 1000 < 0.05

@@ -54,7 +54,7 @@ def test_a_failure_is_told_with_its_reason_and_stops_nobody(tmp_path, monkeypatc
     assert "killed by SIGKILL" in outcomes["killed"].reason
     assert outcomes["stopped"].reason.endswith("the last time: stopped by SIGTERM")
     assert "trained something else" in outcomes["other"].reason
-    assert "ZeroDivisionError" in (tmp_path / "raises/notebook.ipynb").read_text()
+    assert "ZeroDivisionError" in (tmp_path / "raises/notebook.failed.ipynb").read_text()
     (printed,) = nbformat.read(tmp_path / "prints/notebook.ipynb", 4).cells[-1].outputs
     assert printed.text == "3\n"  # 6 cores, 2 at a time
     assert list(watching.looks[0].values()) == ["starting"] * 2 + ["waiting"] * 3
@@ -81,7 +81,7 @@ def test_what_does_not_stop_in_time_is_ended(tmp_path, monkeypatch):
     with pytest.raises(Interrupted):
         run_all(jobs, LocalEngine(1), watching)
     assert time.monotonic() - watching.asked < 10
-    assert watching.looks[-1] == dict(first="waiting", never="waiting") and not (tmp_path / "never.ipynb").exists()
+    assert watching.looks[-1] == dict(first="interrupted", never="waiting") and not (tmp_path / "never.ipynb").exists()
 
 
 def test_cores_are_shared(monkeypatch):

@@ -144,9 +144,16 @@ def test_a_store_that_went_away_is_no_fault_of_the_notebook(tmp_path):
         execute(path, tmp_path / "out.ipynb", {})
 
 
-def test_a_dead_kernel_has_an_exit_code_of_its_own_and_leaves_its_notebook(tmp_path, capfd):
+def test_a_dead_kernel_has_an_exit_code_of_its_own_and_its_notebook_is_kept_beside_until_a_whole_one_comes(
+    tmp_path, capfd
+):
     path = write_notebook(tmp_path / "a.ipynb", "x: int = 1", "print('on')", "import os; os.kill(os.getpid(), 9)")
     with pytest.raises(SystemExit) as ended:
         notebook.main(str(path), str(tmp_path / "out.ipynb"), "{}")
     assert ended.value.code == notebook.DIED and "the kernel died" in capfd.readouterr().err
-    assert nbformat.read(tmp_path / "out.ipynb", 4).cells[-2].outputs[0].text == "on\n"
+    assert not (tmp_path / "out.ipynb").exists()
+    *_, printed, died = nbformat.read(tmp_path / "out.failed.ipynb", 4).cells
+    assert printed.outputs[0].text == "on\n" and died.outputs[0].evalue == "the kernel died"
+    write_notebook(path, "x: int = 1", "print('on')")
+    notebook.main(str(path), str(tmp_path / "out.ipynb"), "{}")
+    assert output(tmp_path / "out.ipynb") == "on\n" and not (tmp_path / "out.failed.ipynb").exists()

@@ -66,8 +66,8 @@ def test_a_failing_run_keeps_its_notebook_and_stops_nobody(tmp_path):
     done, failed = (RunStore(tmp_path / "runs").find(lr=lr)[0] for lr in (0.01, 1e30))
     assert done.state == "done" and failed.state == "failed"
     assert "1 of 2 runs could not be finished" in text and failed.status["failure"]["message"] in text
-    assert "not finite" in (failed.path / "notebook.ipynb").read_text()
-    assert str(failed.path / "notebook.ipynb") in text
+    assert "not finite" in (failed.path / "notebook.failed.ipynb").read_text()
+    assert str(failed.path / "notebook.failed.ipynb") in text and not (failed.path / "notebook.ipynb").exists()
     page = (tmp_path / "reports/small-smoke.html").read_text()  # of what there is
     assert failed.id in page and done.id in page and "not finite" in page
     assert "What failed" in (tmp_path / "reports/small-smoke.md").read_text()
@@ -122,4 +122,4 @@ def test_a_report_that_fails_is_told(tmp_path):
     report.write_text(report.read_text().replace("print(words", "1 / 0 # (words"))
     code, text = go(study, tmp_path)
     assert code == 1 and "report.ipynb failed: ZeroDivisionError" in text
-    assert "ZeroDivisionError" in (tmp_path / "reports/small-smoke.ipynb").read_text()
+    assert "ZeroDivisionError" in (tmp_path / "reports/small-smoke.failed.ipynb").read_text()

@@ -11,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..runs import Run
 from .attempt import Attempt
 from .jobs import Job, Outcome
 from .local import cores
 
 POLL = 0.1  # seconds between a task's looks at its process
 RETRIES = 3  # times that Ray starts a task again elsewhere when its worker or its machine died
+COUNT_AGAIN = 10.0  # seconds between two looks at how large the cluster is
 AHEAD = 2  # tasks with Ray for each that it can run now: enough for it, or an autoscaler, to see what is wanted
 HANDED_ON = ("RESLAB_DATA", "AWS_", "FSSPEC_")  # beginnings of the environment variables that tasks get from here
 
@@ -25,7 +27,8 @@ class RayEngine:
     """Tasks of one GPU's `1 / per_gpu`, or of `threads` cores where the cluster has no GPU.
 
     `address` is a cluster's ("auto" for the one that this machine belongs to); without one, Ray is started here and
-    ends with this process. Raises ValueError if Ray is not installed, ConnectionError if there is no such cluster.
+    ends with this process. Raises ConnectionError if there is no such cluster, ValueError if none of its nodes has so
+    many cores.
     """
 
     before_it_runs = "queued"
@@ -36,10 +39,8 @@ class RayEngine:
             "RAY_NUM_REDIS_GET_RETRIES", "2"
         )  # or it looks for a cluster that is not there for minutes
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        try:
-            import ray
-        except ImportError:
-            raise ValueError("--engine ray needs Ray, which is not installed: pip install 'reslab[ray]'") from None
+        import ray  # here, because it is an extra: EngineOptions has looked for it
+
         self._ray = ray
         quiet: dict[str, Any] = dict(log_to_driver=False, logging_level="error")
         if address:
@@ -51,14 +52,29 @@ class RayEngine:
         except Exception as error:  # Ray raises plain ones too
             place = f"the cluster at {address} does not answer" if address else "Ray does not start here"
             raise ConnectionError(f"{place}: {str(error).strip().splitlines()[0]}") from None
-        has = ray.cluster_resources()
-        needs = dict(num_gpus=1 / per_gpu, num_cpus=1) if has.get("GPU") else dict(num_cpus=threads)
-        self.at_once = max(1, int(has["GPU"] * per_gpu if has.get("GPU") else has.get("CPU", 1) // threads))
+        on_gpus = bool(ray.cluster_resources().get("GPU"))
+        self._needs = {"GPU": 1 / per_gpu} if on_gpus else {"CPU": threads}
+        most = max(node["Resources"].get("CPU", 0) for node in ray.nodes())
+        if not on_gpus and most < threads:
+            raise ValueError(f"no node of the cluster has {threads} cores for a run; set OMP_NUM_THREADS={most:.0f}")
+        needs = dict(num_gpus=1 / per_gpu, num_cpus=1) if on_gpus else dict(num_cpus=threads)
         self._task = ray.remote(max_retries=RETRIES, **needs)(attempt)
         self._environment = {k: v for k, v in os.environ.items() if k.startswith(HANDED_ON)}
+        if "RESLAB_DATA" in self._environment:
+            self._environment["RESLAB_DATA"] = str(Path(os.environ["RESLAB_DATA"]).expanduser().resolve())
         self._environment["OMP_NUM_THREADS"] = str(threads)
+        self._counted, self._at_once = -COUNT_AGAIN, 1
         self._active: dict[ray.ObjectRef, Job] = {}
         self._cancelled: set[ray.ObjectRef] = set()
+
+    @property
+    def at_once(self) -> int:
+        """How many tasks the cluster has room for, as it is now: it may grow."""
+        if time.monotonic() - self._counted > COUNT_AGAIN:
+            has = self._ray.cluster_resources()
+            self._at_once = max(1, *(int(has.get(what, 0) / much) for what, much in self._needs.items()))
+            self._counted = time.monotonic()
+        return self._at_once
 
     @property
     def room(self) -> int:
@@ -66,7 +82,9 @@ class RayEngine:
 
     def start(self, job: Job) -> None:
         # The notebook travels along: another machine need not have this checkout at this path.
-        self._active[self._task.remote(job, job.notebook.read_text(), self._environment)] = job
+        # What a Run has read already stays here: a shortcut of a user's own cannot be sent.
+        sent = replace(job, run=job.run and Run(job.run.path))
+        self._active[self._task.remote(sent, job.notebook.read_text(), self._environment)] = job
 
     def finished(self) -> list[Outcome]:
         if not self._active:
@@ -77,9 +95,11 @@ class RayEngine:
     def _outcome(self, ref) -> Outcome:
         job = self._active.pop(ref)
         try:
-            return self._ray.get(ref)
+            return replace(self._ray.get(ref), job=job)
         except self._ray.exceptions.TaskCancelledError:
             return Outcome(job, "interrupted", "stopped before it began")
+        except self._ray.exceptions.RayTaskError as error:
+            return Outcome(job, "died", str(error).strip().splitlines()[-1])
         except self._ray.exceptions.RayError as error:
             return Outcome(job, "died", str(error).strip().splitlines()[0])
 

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..training.patience import can_pass
@@ -16,7 +16,7 @@ from .progress import Seen, Watch, look
 POLL = 0.02  # seconds between looks at the engine
 ELSEWHERE = 2.0  # seconds between looks at a run that another batch trains
 TRIES = 5  # attempts at a run that dies without getting any further
-CHECK = 10.0  # seconds between two checks of the store
+CHECK = 60.0  # seconds between two checks of the store
 PAUSE = 2.0  # seconds until it is tried again when it failed
 BACKOFF = 0.5  # seconds before the second attempt; twice as long before each further one
 
@@ -76,6 +76,7 @@ def run_all(
                         store.check()
                         batch.start()
                     else:
+                        batch.stopping = True
                         engine.interrupt()
                     batch.collect()
                     watch.show(batch.look)
@@ -122,6 +123,7 @@ class _Batch:
         self.engine = engine
         self.tasks = [_Task(job, seen=Seen(job.label, "waiting", left=job.seconds)) for job in jobs]
         self.active: dict[str, _Task] = {}
+        self.stopping = False  # then nothing is read any more that could be out of reach
         self.outcomes: list[Outcome] = []
         self._ready = deque(self.tasks)
         self._later: list[_Task] = []  # a heap
@@ -159,6 +161,8 @@ class _Batch:
             task = self.active[outcome.job.label]
             if outcome.state == "busy":
                 self._leave_to_others(task)
+            elif outcome.state == "died" and self.stopping:
+                self._end(task, replace(outcome, state="interrupted"))
             elif outcome.state == "died":
                 self._try_again(task, outcome)
             else:
@@ -185,7 +189,8 @@ class _Batch:
         heapq.heappush(self._later, task)
 
     def _end(self, task: _Task, outcome: Outcome) -> None:
-        task.seen = look(task.job.label, outcome.state, task.job.run, None)
+        seen = Seen(task.job.label, outcome.state)
+        task.seen = seen if self.stopping else look(seen.label, seen.state, task.job.run, None)
         self._elsewhere.discard(task.job.label)
         self.outcomes.append(outcome)
 

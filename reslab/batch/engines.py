@@ -1,9 +1,10 @@
 """Which engine runs a batch: what `reslab reproduce --engine --jobs --per-gpu --address` says, checked."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from .engine import Engine
-from .local import LocalEngine, default_jobs, gpus, threads_each
+from .local import LocalEngine, cores, default_jobs, gpus, threads_each
 
 ENGINES = ("local", "ray")
 
@@ -28,6 +29,10 @@ class EngineOptions:
             raise ValueError(f"jobs={self.jobs} would run nothing; allowed: 1 or more")
         if self.per_gpu < 1:
             raise ValueError(f"per_gpu={self.per_gpu} would run nothing; allowed: 1 or more")
+        if self.name == "ray" and not find_spec("ray"):
+            raise ValueError("--engine ray needs Ray, which is not installed: pip install 'reslab[ray]'")
+        if self.name == "local" and self.per_gpu > 1 and not gpus():
+            raise ValueError(f"per_gpu={self.per_gpu} shares a GPU, and torch sees none here; use --jobs")
         if self.name == "ray" and self.jobs is not None:
             raise ValueError("jobs is for the local engine: Ray runs as many at a time as the cluster has room for")
         if self.name == "local" and self.address is not None:
@@ -38,8 +43,11 @@ class EngineOptions:
         return self.jobs or default_jobs(count, len(gpus()), self.per_gpu)
 
     def threads(self, count: int) -> int:
-        """torch threads of each of `count` runs: part of what makes a run's bits, so the same however many are left."""
-        return threads_each(self.at_once(count))
+        """torch threads of each of `count` runs: part of what makes a run's bits, so the same however many are left.
+
+        On a cluster one, unless OMP_NUM_THREADS says otherwise: every node has room for that.
+        """
+        return threads_each(cores() if self.name == "ray" else self.at_once(count))
 
     def make(self, count: int) -> Engine:
         """The engine for a study of `count` runs, ready to start jobs; close it when done."""

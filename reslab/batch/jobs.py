@@ -21,6 +21,11 @@ class Interrupted(Exception):
         self.signal = number
 
 
+def failed_name(out: Place) -> Place:
+    """Where a notebook that should go to `out` is kept, with the error in it, while it fails."""
+    return out.with_name(f"{out.stem}.failed.ipynb")
+
+
 @dataclass(frozen=True)
 class Job:
     """One notebook to execute. `run` must be done afterwards, if it trains one; `seconds` is what it should take.

@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import papermill
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from nbformat import v4
 from papermill.exceptions import PapermillExecutionError
 
-from ..files import place, write_atomically
+from ..files import Place, place, remove, write_atomically
 from ..names import check_names
 from ..runs import Run
 from ..training.patience import Patience
-from .jobs import BUSY, DIED, Interrupted
+from .jobs import BUSY, DIED, Interrupted, failed_name
 from .parameters import declared
 
 ORPHAN = 0.5  # seconds between looks whether the process that started this one still lives
@@ -40,7 +42,13 @@ class RunTaken(NotebookFailed):
     """Another process trains the notebook's run (a cell raised RunBusy or OwnershipLost): its notebook is the run's."""
 
 
-KINDS = {"RunBusy": RunTaken, "OwnershipLost": RunTaken, "StoreUnreachable": TryAgain}  # by what a cell raised
+# By what a cell raised. 143 is how train() ends at SIGTERM: somebody short of memory sent it to the kernel alone.
+KINDS = {
+    ("RunBusy", None): RunTaken,
+    ("OwnershipLost", None): RunTaken,
+    ("StoreUnreachable", None): TryAgain,
+    ("SystemExit", "143"): TryAgain,
+}
 
 
 def check_parameters(notebook: Path, names: Iterable[str]) -> None:
@@ -57,7 +65,7 @@ def execute(notebook: Path, out: Path, parameters: dict[str, Any]) -> None:
     `out` is saved after every cell. SIGINT and SIGTERM interrupt the kernel, wait for it, and raise Interrupted. Raises
     ValueError before anything runs for a parameter that is not declared, and NotebookFailed for a cell that raises
     (RunTaken if it is about who trains, TryAgain if the store was away) or, as TryAgain, for a kernel that is gone;
-    `out` then holds the error.
+    `out` then holds the error, as far as it went.
     """
     check_parameters(notebook, parameters)
     for start in range(1, STARTS + 1):
@@ -78,12 +86,26 @@ def execute(notebook: Path, out: Path, parameters: dict[str, Any]) -> None:
             except PapermillExecutionError as error:
                 if stop.signal is not None or error.ename == "KeyboardInterrupt":
                     raise Interrupted(stop.signal or signal.SIGINT) from None
-                raise KINDS.get(error.ename, NotebookFailed)(f"{error.ename}: {error.evalue}") from None
+                kind = KINDS.get((error.ename, None)) or KINDS.get((error.ename, error.evalue), NotebookFailed)
+                raise kind(f"{error.ename}: {error.evalue}") from None
             except RuntimeError as error:  # nbclient's and jupyter_client's, for a kernel that is gone
                 if stop.signal is not None:
                     raise Interrupted(stop.signal) from None
                 if stop.begun or start == STARTS:
+                    _note_death(out)
                     raise TryAgain(f"the kernel died: {error}; was there enough memory?") from None
+
+
+def _note_death(notebook: Path) -> None:
+    """Puts into the cell that was running what papermill leaves out: that its kernel died."""
+    if not notebook.exists():
+        return
+    document = nbformat.read(notebook, as_version=4)
+    for cell in document.cells:
+        if cell.cell_type == "code" and cell.execution_count is None:
+            cell.outputs.append(v4.new_output("error", ename="DeadKernel", evalue="the kernel died", traceback=[]))
+            break
+    nbformat.write(document, notebook)
 
 
 def _plain(path: Path) -> str:
@@ -148,8 +170,9 @@ def _kernel_class(stop: _Stop) -> type[AsyncKernelManager]:
 
 
 def publish(notebook: Path, out: str, parameters: dict[str, Any]) -> None:
-    """`execute` in a scratch folder, then the executed notebook, with the error in it if a cell raised one, put at
-    `out`, a path or URL. One that was stopped, or whose run is another's, is not put there: it will be executed again.
+    """`execute` in a scratch folder, then the executed notebook put at `out`, a path or URL: there is never a part of
+    one. One with an error in it goes beside it, as `failed_name` says, until a whole one comes; one that was stopped,
+    or whose run is another's, nowhere: it will be executed again.
     """
     with tempfile.TemporaryDirectory(prefix="reslab-") as folder:
         scratch = Path(folder) / Path(notebook).name
@@ -158,16 +181,17 @@ def publish(notebook: Path, out: str, parameters: dict[str, Any]) -> None:
         except (RunTaken, Interrupted):
             raise
         except NotebookFailed:
-            _put(scratch, out)
+            if scratch.exists():
+                _put(scratch, failed_name(place(out)))
             raise
-        _put(scratch, out)
+        _put(scratch, place(out))
+        Patience(out)(lambda: remove(failed_name(place(out))))
 
 
-def _put(notebook: Path, out: str) -> None:
-    target = place(out)
+def _put(notebook: Path, target: Place) -> None:
     if isinstance(target, Path):
         target.parent.mkdir(parents=True, exist_ok=True)
-    Patience(out)(lambda: write_atomically(target, notebook.read_bytes()))
+    Patience(str(target))(lambda: write_atomically(target, notebook.read_bytes()))
 
 
 def _stop_as_an_orphan(parent: int, out: str) -> None:
@@ -176,9 +200,16 @@ def _stop_as_an_orphan(parent: int, out: str) -> None:
     """
     while os.getppid() == parent:
         time.sleep(ORPHAN)
-    while Run(place(out).parent).state != "done":
+    while not _done(Run(place(out).parent)):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(10 * ORPHAN)  # a kernel between two cells ignores one
+
+
+def _done(run: Run) -> bool:
+    try:
+        return run.state == "done"
+    except OSError:  # the store is away
+        return False
 
 
 def main(notebook: str, out: str, parameters: str, parent: str | None = None) -> None:

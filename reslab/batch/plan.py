@@ -8,7 +8,7 @@ from typing import Any
 
 from ..names import check_names
 from ..remote import sentences
-from ..runs import Run, RunStore, states
+from ..runs import PLUGINS, Run, RunStore, states
 from ..training.config import RunConfig
 from ..training.estimate import measure_all
 from .engines import EngineOptions
@@ -21,6 +21,7 @@ NOTEBOOK = "notebook.ipynb"  # in the run folder
 STARTING = 8.0  # seconds until a kernel has imported torch and read the data
 # Parameters of notebooks that have an option of their own.
 OPTIONS = {
+    "experiment": "the name or file of another study",
     "store": "--store",
     "seeds": "--seeds",
     "data": "--data",
@@ -44,7 +45,8 @@ class Planned:
         """The parameters with the run folder's own copy of a plugin, made now: the file may be edited meanwhile."""
         if not self.config.plugins:
             return self.parameters
-        kept = RunStore(self.run.path.parent).create(self.config).config.to_dict()["plugins"]
+        folder = RunStore(self.run.path.parent).create(self.config).path / PLUGINS
+        kept = [str(folder / plugin.copy_name) for plugin in self.config.plugins]  # a URL in an object store
         if "plugins" in self.parameters:
             return self.parameters | dict(plugins=kept)
         return self.parameters | dict(settings=self.parameters["settings"] | dict(plugins=kept))

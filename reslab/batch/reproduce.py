@@ -2,38 +2,45 @@
 
 import json
 import shlex
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
 
 from ..data import load_dataset
-from ..files import place, write_atomically
+from ..files import place, remove, write_atomically
 from ..runs import RunStore
 from ..training.config import RunConfig
 from ..training.estimate import together
 from .engine import run_all
-from .jobs import Interrupted, Job, Outcome
+from .jobs import Interrupted, Job, Outcome, failed_name
 from .local import LocalEngine
 from .plan import Plan, Report
 from .progress import duration, watch
 from .results import export
 
 Say = Callable[[str], None]
-PROBE = 1 << 16  # bytes of the file that tells whether the store takes one
+PROBE, PROBE_SIZE = ".probe", 1 << 16  # a file that tells whether the store takes one, and its bytes
 
 
 @dataclass(frozen=True)
 class Options:
-    """What does not change a study's result: where its report goes, whether anything runs, who else looks on."""
+    """What does not change a study's result: where its report goes, whether anything runs, who else looks on.
+
+    Raises ValueError for event files where nothing can write them.
+    """
 
     out: Path = Path("reports")
     dry_run: bool = False
     tensorboard: bool = False
+
+    def __post_init__(self):
+        if self.tensorboard and not find_spec("tensorboard"):
+            raise ValueError("--tensorboard needs a package that is not there: pip install 'reslab[tensorboard]'")
 
 
 def reproduce(plan: Plan, console: Console, options: Options | None = None) -> int:
@@ -65,8 +72,9 @@ def reproduce(plan: Plan, console: Console, options: Options | None = None) -> i
 def _announce(plan: Plan, say: Say, every_run: bool) -> Mapping[RunConfig, float]:
     """Says what is asked, what is there and how long the rest will take. Returns the seconds of each missing run."""
     say(f"{plan.experiment.title}: {plan.experiment.question}")
-    names = {"done": "done", "new": "missing"}
-    states = Counter(names.get(planned.state, "unfinished") for planned in plan.runs)
+    names = {"done": "done", "new": "missing", "unshown": "trained, but without its notebook"}
+    kinds = {"done": "done", "new": "missing"}
+    states = Counter(kinds.get(planned.state, "unfinished") for planned in plan.runs)
     counts = ", ".join(f"{states[state]} {state}" for state in ("done", "unfinished", "missing") if states[state])
     datasets = " and ".join(sorted({planned.config.dataset for planned in plan.runs}))
     say(f"{len(plan.runs)} runs of profile {plan.profile} on {datasets}: {counts}; in {plan.store}")
@@ -105,19 +113,19 @@ def _train(
         say(f"{len(failed)} of {len(plan.runs)} runs could not be finished; the others are kept.")
         for outcome in failed:
             say(f"  {outcome.job.label}: {outcome.state}: {outcome.reason}")
-            say(f"    see {outcome.job.out}")
+            say(f"    see {failed_name(outcome.job.out)}")
         say("The same command tries again what is not done.")
     return failed
 
 
 def _check_store(store: str) -> None:
     """Writes a file and takes it away again. Raises OSError if the store does not take it."""
-    probe = place(store) / f".probe-{uuid.uuid4().hex}"
+    probe = place(store) / PROBE
     if isinstance(probe, Path):
         probe.parent.mkdir(parents=True, exist_ok=True)
     try:
-        write_atomically(probe, bytes(PROBE))
-        probe.unlink(missing_ok=True)
+        write_atomically(probe, bytes(PROBE_SIZE))
+        remove(probe)
     except OSError as error:
         if isinstance(probe, Path):  # a sentence, whatever was being done
             raise OSError(error.errno, f"{store} cannot be written: {error.strerror}") from None
@@ -135,7 +143,8 @@ def _report(plan: Plan, console: Console, say: Say, out: Path, failed: list[Outc
 
     report = plan.general if failed else plan.report
     stem = (out / f"{plan.experiment.name}-{plan.profile}").resolve()
-    if not _execute(report, stem.with_suffix(".ipynb"), console, say):
+    notebook = Path(f"{stem}.ipynb")
+    if not _execute(report, notebook, console, say):
         return False
     runs = [planned.run for planned in plan.runs]
     begun = [run for run in runs if run.state != "new"]
@@ -143,7 +152,7 @@ def _report(plan: Plan, console: Console, say: Say, out: Path, failed: list[Outc
     failures = [(outcome.job.run.id, outcome.reason) for outcome in failed if outcome.job.run]
     again = [(plan.command, "this study: what is done is found again")]
     facts = StudyFacts(plan.experiment, plan.profile, runs, verdicts, again, failures)
-    page, text = write_report(stem.with_suffix(".ipynb"), facts, stem)
+    page, text = write_report(notebook, facts, stem)
     numbers, _ = export([run for run in begun if run.metrics], stem)
     say(f"\n{facts.table}\n")
     if plan.experiment.claims:
@@ -161,18 +170,21 @@ def _execute(report: Report, out: Path, console: Console, say: Say) -> bool:
     job = Job(report.notebook.name, report.notebook, out, report.parameters)
     (outcome,) = run_all([job], LocalEngine(1), watch(console, 1))
     if outcome.state != "done":
-        say(f"The report {report.notebook.name} {outcome.state}: {outcome.reason}\n  see {out}")
+        say(f"The report {report.notebook.name} {outcome.state}: {outcome.reason}\n  see {failed_name(out)}")
     return outcome.state == "done"
 
 
 def _next_commands(plan: Plan) -> list[tuple[str, str]]:
     given = [] if plan.store == RunStore().url else ["--store", plan.store]
+    given += ["--data", plan.data] if plan.data else []
+    given += ["--engine", plan.engine.name] if plan.engine.name != "local" else []
+    given += ["--address", plan.engine.address] if plan.engine.address else []
     given += ["--opt-in"] * plan.opt_in
     for name, value in {**plan.overrides, **plan.others}.items():
         given += ["-p", f"{name}={json.dumps(value)}"]
 
     def again(profile: str, seeds: int) -> str:
-        if plan.experiment.name == "degradation" and not given:  # make needs no activated environment
+        if plan.experiment.called == "degradation" and not given:  # make needs no activated environment
             return f"make reproduce PROFILE={profile} SEEDS={seeds}"
         options = [plan.experiment.called, "--profile", profile, "--seeds", str(seeds), *given]
         return f"reslab reproduce {shlex.join(options)}"
@@ -184,5 +196,5 @@ def _next_commands(plan: Plan) -> list[tuple[str, str]]:
     larger = {"smoke": "demo", "demo": "short", "short": "paper"}.get(plan.profile)
     what = {"demo": "minutes instead of seconds", "short": "real CIFAR-10", "paper": "the paper's own schedule"}
     if larger:
-        commands.append((again(larger, 1), what[larger]))
+        commands.append((again(larger, plan.experiment.seeds_in(larger)), what[larger]))
     return commands

@@ -24,7 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-from ..files import Place, cache_folder, read, write_atomically
+from ..files import Place, cache_folder, place, read, write_atomically
 from .registry import Shortcut, registering_into
 
 
@@ -71,12 +71,15 @@ def kept_copy(folder: Place, name: str) -> Path:
 
 
 def load_plugin(path: str | Path | Plugin) -> Plugin:
-    """Reads and runs a plugin file; once for one content.
+    """Reads and runs a plugin file, or the copy of one that a run keeps on a URL; once for one content.
 
     Raises PluginError for a file that is not there, registers nothing, or has an error, with the line it is in.
     """
     if isinstance(path, Plugin):
         return path
+    if "://" in str(path):
+        copy = place(str(path))
+        path = kept_copy(copy.parent, copy.name)
     path = Path(path).expanduser()
     try:
         source = path.read_bytes()
