@@ -102,7 +102,7 @@ def _note_death(notebook: Path) -> None:
         return
     document = nbformat.read(notebook, as_version=4)
     for cell in document.cells:
-        if cell.cell_type == "code" and cell.execution_count is None:
+        if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("status") != "completed":
             cell.outputs.append(v4.new_output("error", ename="DeadKernel", evalue="the kernel died", traceback=[]))
             break
     nbformat.write(document, notebook)
