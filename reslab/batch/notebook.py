@@ -101,11 +101,10 @@ def _note_death(notebook: Path) -> None:
     if not notebook.exists():
         return
     document = nbformat.read(notebook, as_version=4)
-    for cell in document.cells:
-        if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("status") != "completed":
-            cell.outputs.append(v4.new_output("error", ename="DeadKernel", evalue="the kernel died", traceback=[]))
-            break
-    nbformat.write(document, notebook)
+    begun = [c for c in document.cells if c.cell_type == "code" and c.metadata.get("papermill", {}).get("start_time")]
+    if begun:  # papermill calls the last of them completed
+        begun[-1].outputs.append(v4.new_output("error", ename="DeadKernel", evalue="the kernel died", traceback=[]))
+        nbformat.write(document, notebook)
 
 
 def _plain(path: Path) -> str:
