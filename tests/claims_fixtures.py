@@ -1,10 +1,13 @@
 """Run folders that nobody trained, for the tests of reslab.claims: each ends with the errors it is given."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from reslab import Run, RunConfig, RunStore
+from reslab.claims import Verdict, evaluate
+
+LOW, HIGH = [9.0, 9.2, 9.4], [12.0, 12.3, 12.9]  # test errors of three seeds
 
 
 def make_run(store: Path, train: float, test: float, state: str = "done", early: float | None = None, **fields) -> Run:
@@ -29,3 +32,17 @@ def make_net(store: Path, test: Sequence[float], train: Sequence[float] | None =
     """A run for each of the test errors, seeds from 0; `train` as the test errors if it is None."""
     pairs = zip(test if train is None else train, test, strict=True)
     return [make_run(store, *pair, seed=seed, **fields) for seed, pair in enumerate(pairs)]
+
+
+def one(runs: Iterable[Run], name: str, **options) -> Verdict:
+    """The only verdict on this claim."""
+    (verdict,) = evaluate(runs, [name], **options)
+    return verdict
+
+
+def plain(store: Path, shallow: Sequence, deep: Sequence, **fields) -> list[Run]:
+    """Two plain nets, each (training errors, test errors)."""
+    return [
+        *make_net(store, shallow[1], shallow[0], depth=8, shortcut="none", **fields),
+        *make_net(store, deep[1], deep[0], depth=14, shortcut="none", **fields),
+    ]

@@ -14,12 +14,13 @@ from nbformat import v4
 from playwright.sync_api import Page
 from plotly.offline import get_plotlyjs
 
-from reslab import RunConfig
+from reslab import RunConfig, RunStore, files
 from reslab.batch.facts import StudyFacts
 from reslab.batch.report import write_html, write_report
-from reslab.batch.spec import Experiment
+from reslab.batch.results import export
+from reslab.batch.spec import NOTEBOOKS, Experiment
 from reslab.claims import ledger
-from reslab.figures import error_curves, final_errors
+from reslab.figures import error_curves, final_errors, verdict_intervals
 
 from .batch_fixtures import finished_run, write_study
 from .browser_fixtures import chromium
@@ -95,8 +96,8 @@ def test_text_code_and_outputs_are_there(soup):
     assert soup.title.get_text() == "Do deeper nets get worse?" and len(soup.find_all("h1")) == 1
     assert [link.get_text() for link in soup.nav.find_all("a")] == ["One", "Two", "Three"]
     folded = soup.find_all("details", class_="code")
-    assert len(folded) == len(CODE) + 2 and not any(cell.has_attr("open") for cell in folded)  # 2: parameters, injected
-    for cell, code in zip(folded[2:], CODE, strict=True):
+    assert len(folded) == len(CODE) + 1 and not any(cell.has_attr("open") for cell in folded)  # 1: parameters
+    for cell, code in zip(folded[1:], CODE, strict=True):
         assert cell.pre.get_text().strip() == code
     assert soup.find("td", string="12.34") and "plain text" in soup.get_text()
     assert "JupyterLab" in soup.find(class_="control").get_text()
@@ -154,6 +155,43 @@ def test_a_missing_notebook_is_named(tmp_path):
         write_html(tmp_path / "nowhere.ipynb", tmp_path / "page.html")
 
 
+def test_nothing_that_is_passed_round_names_a_folder_of_this_machine(tmp_path):
+    """The committed report of a study of which a run is missing, with all the paths that papermill is given."""
+    plugin = tmp_path / "mine.py"
+    text = "from reslab.nets import Shortcut, register\n@register('mine')\nclass Mine(Shortcut):\n"
+    plugin.write_text(text + "    def merge(self, x, fx):\n        return fx + 0.5 * self.identity(x)\n")
+    study, store = Experiment.load("degradation"), RunStore(tmp_path / "runs")
+    runs = [store.run(config) for config in study.configs("smoke")]
+    own = RunConfig(8, "mine", "smoke", plugins=[plugin])
+    for config in (*study.configs("smoke")[1:], own):
+        finished_run(store.root, config)
+    parameters = dict(experiment="degradation", profile="smoke", store=store.url, data=str(tmp_path / "data"))
+    done = tmp_path / "study.ipynb"
+    papermill.execute_notebook(str(NOTEBOOKS / "study.ipynb"), str(done), parameters, progress_bar=False)
+    assert str(tmp_path) in done.read_text()  # where papermill keeps it, so that there is something to leave out
+    facts = StudyFacts(study, "smoke", [*runs, store.run(own)], ledger(runs, study.claims), [("make lab", "a lab")])
+    written = [*write_report(done, facts, tmp_path / "out"), *export([*runs[1:], store.run(own)], tmp_path / "out")]
+    assert [file.name for file in written] == ["out.html", "out.md", "out.csv", "out.json"]
+    assert [file.name for file in written if str(tmp_path) in file.read_text()] == []
+    page = BeautifulSoup(written[0].read_text(), "html.parser").get_text()
+    assert "1 of 4 runs of profile smoke are not done" in page and "--store that this notebook was given" in page
+    told = json.loads(written[3].read_text())[own.id]["config"]["plugins"]
+    assert told == [own.plugins[0].copy_name] and (store.run(own).path / "plugins" / told[0]).is_file()
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(executed, tmp_path, monkeypatch):
+    page = write_html(executed, tmp_path / "page.html")
+    before = page.read_bytes()
+
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        write_html(executed, page, title="another")
+    assert page.read_bytes() == before and list(tmp_path.iterdir()) == [page]
+
+
 # In the browser
 
 
@@ -181,3 +219,23 @@ def test_the_page_draws_its_figures_offline_without_a_complaint(page, page_file)
     assert page.locator("details.code pre").first.is_visible()
     assert complaints == []
     assert requests == [page_file.as_uri()]
+
+
+@pytest.mark.browser
+def test_the_title_of_a_low_figure_is_inside_it_and_the_ledger_is_as_wide_as_the_page(page, tmp_path):
+    """Of one claim, whose figure is the lowest there is, and with numbers that would be broken where there is room."""
+    configs = [RunConfig(8, s, "smoke", seed) for s in ("A", "dropout") for seed in range(3)]
+    runs = [finished_run(tmp_path / "runs", c, 10 + 5 * (c.shortcut == "dropout") + 0.1 * c.seed) for c in configs]
+    table = ledger(runs, ["shortcut-dropout", "parameters-equal"])
+    figure = {"application/vnd.plotly.v1+json": json.loads(verdict_intervals(table).to_json())}
+    outputs = [v4.new_output("display_data", data) for data in (figure, {"text/html": table._repr_html_()})]
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell("show()", outputs=outputs)]), tmp_path / "low.ipynb")
+    page.set_viewport_size(dict(width=1280, height=900))
+    page.goto(write_html(tmp_path / "low.ipynb", tmp_path / "low.html").as_uri())
+    page.wait_for_selector(".figure .gtitle")
+    around, title = (page.locator(place).bounding_box() for place in (".figure", ".figure .gtitle"))
+    assert title["y"] >= around["y"] + 4 and "What the runs say" in page.locator(".gtitle").text_content()
+    table = page.locator(".output_html > table").bounding_box()
+    assert table["width"] == around["width"] > 900
+    number = page.locator("span", has_text=re.compile(r"^10\.10 ± 0\.10 %$"))
+    assert number.count() == 1 and number.bounding_box()["height"] < 25  # one line

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from reslab import RunConfig, claims
+from reslab.claims import evaluate
 from reslab.claims.reading import CONTRADICTED, SUPPORTED, UNDECIDED, all_hold, judge, not_overfitting
 from reslab.claims.statistics import difference, simultaneous, welch
 
@@ -105,3 +107,31 @@ def test_what_is_there_is_found(sizes, shift, expected):
     ]
     assert np.mean([verdict == SUPPORTED for verdict in found]) > 0.9
     assert CONTRADICTED not in found and set(found) <= {SUPPORTED, UNDECIDED}
+
+
+def test_of_whole_studies_without_a_difference_few_support_anything():
+    """Seven claims on nets that are all the same in truth, through `evaluate`, three seeds each."""
+    nets = [dict(depth=d, shortcut=s) for s in ("none", "A") for d in (8, 14)]
+    nets += [dict(depth=14, shortcut=s) for s in ("conv1x1", "dropout", "scaled", "B", "C")]
+    random, wrong, studies = np.random.default_rng(3), [], 300
+    configs = [RunConfig(profile="smoke", seed=seed, **net) for net in nets for seed in range(3)]
+    names = [name for name, claim in claims.CLAIMS.items() if not claim.exact and name != "precision-bf16"]
+    for _ in range(studies):
+        runs = [_Finished(config, *random.normal(50, 2, 3)) for config in configs]
+        verdicts = evaluate(runs, names)
+        assert sum(verdict.tests > 0 and bool(verdict.findings) for verdict in verdicts) == 10
+        wrong.append({verdict.verdict for verdict in verdicts})
+    most = stats.binom.ppf(0.999, studies, 0.05) / studies
+    for verdict in ("supported", "contradicted"):
+        assert np.mean([verdict in found for found in wrong]) <= most
+
+
+class _Finished(SimpleNamespace):
+    """What `evaluate` reads of a run."""
+
+    def __init__(self, config: RunConfig, early: float, train: float, test: float):
+        rows = [
+            dict(iteration=3, train_error=early, test_error=test),
+            dict(iteration=12, train_error=train, test_error=test),
+        ]
+        super().__init__(config=config, id=config.id, state="done", metrics=rows, final=rows[-1])

@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 from plotly.offline import get_plotlyjs
 from pygments.formatters import HtmlFormatter
 
+from ..files import write_atomically
 from .appendix import sections
 from .facts import StudyFacts
 from .progress import duration
@@ -27,6 +28,7 @@ from .summary import summary
 PLOTLY, WIDGET = "application/vnd.plotly.v1+json", "application/vnd.jupyter.widget-view+json"
 ANCHOR = "#"  # after a heading, a link to it; nbconvert has ¶ behind those of outputs
 PATHS = ("store", "data", "experiment")  # parameters that may hold one: a page is passed round
+INJECTED = "injected-parameters"  # papermill's tag for the cell in which it puts what it was given, paths too
 CONTENTS_FROM = 3  # sections, from which on a table of contents helps
 
 # What the page may do, enforced by the browser: run what is in it, load nothing. plotly compiles its shaders with eval.
@@ -41,13 +43,15 @@ def write_html(notebook: Path, out: Path, title: str | None = None, appendix: Ma
 
     The title is `title`, or the notebook's first heading, or its file name. Figures are drawn from the outputs that
     plotly's default renderer stores and stay interactive. Nothing is loaded from anywhere: a picture that the text
-    names by URL becomes a link. `appendix` are sections that follow, heading -> HTML; one whose heading the notebook
-    has is left out, since the notebook has said it. Raises ValueError if there is no such notebook.
+    names by URL becomes a link. The cell with papermill's parameters, which has this machine's paths, stays out.
+    `appendix` are sections that follow, heading -> HTML; one whose heading the notebook has is left out, since the
+    notebook has said it. Raises ValueError if there is no such notebook.
     """
     notebook, out = Path(notebook), Path(out)
     if not notebook.is_file():
         raise ValueError(f"there is no notebook {notebook}; execute one first, with papermill say")
     document = nbformat.read(notebook, as_version=4)
+    document.cells = [cell for cell in document.cells if INJECTED not in cell.metadata.get("tags", [])]
     _self_contained_outputs(document)
     exporter = HTMLExporter(
         exclude_input_prompt=True,
@@ -74,7 +78,7 @@ def write_html(notebook: Path, out: Path, title: str | None = None, appendix: Ma
         "script": _beside("report.js"),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(re.sub(r"\{\{(\w+)\}\}", lambda found: page[found[1]], PAGE), encoding="utf-8")
+    write_atomically(out, re.sub(r"\{\{(\w+)\}\}", lambda found: page[found[1]], PAGE))
     return out
 
 
@@ -87,7 +91,7 @@ def write_report(notebook: Path, facts: StudyFacts, out: Path) -> tuple[Path, Pa
     """
     page = write_html(notebook, Path(f"{out}.html"), facts.experiment.title, sections(facts))
     text = page.with_suffix(".md")
-    text.write_text(summary(facts), encoding="utf-8")
+    write_atomically(text, summary(facts))
     return page, text
 
 

@@ -4,26 +4,32 @@ import csv
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from ..files import write_json
+from ..files import write_atomically, write_json
 from ..runs import COLUMNS, Run
 
 
 def export(runs: Iterable[Run], stem: Path) -> tuple[Path, Path]:
     """Writes STEM.csv, every log point of every run, and STEM.json, each run's config, provenance and final numbers.
 
-    Returns the two paths. Together they hold the curves, and the commit and versions that made
-    them.
+    Returns the two paths. Together they hold the curves, and the commit and versions that made them; of plugins the
+    file names, since their folders are this machine's.
     """
     runs = sorted(runs, key=lambda run: run.id)
     table, facts = Path(f"{stem}.csv"), Path(f"{stem}.json")
     table.parent.mkdir(parents=True, exist_ok=True)
-    table.write_text(as_csv(runs))
+    write_atomically(table, as_csv(runs))
     write_json(
         facts,
-        {run.id: dict(config=run.config.to_dict(), provenance=run.provenance, final=run.final) for run in runs},
+        {run.id: dict(config=_config(run), provenance=run.provenance, final=run.final) for run in runs},
     )
     return table, facts
+
+
+def _config(run: Run) -> dict[str, Any]:
+    values = run.config.to_dict()
+    return values | dict(plugins=[Path(plugin).name for plugin in values["plugins"]])
 
 
 def as_csv(runs: Iterable[Run]) -> str:

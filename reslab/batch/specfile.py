@@ -122,7 +122,23 @@ def _grids(lines: Lines, name: str) -> list[_Axes]:
     parts = lines.mappings(name)
     if not parts:
         raise lines.error(f"{name}=[] leaves nothing to run; give at least one grid", lines.lines[name])
-    return [_axes(part) for part in parts]
+    grids = []
+    for part in parts:
+        if not part.nodes:
+            raise lines.error(f"{name}: {{}} names no field; give at least one, such as depth: [20, 56]", part.line)
+        grids.append(_axes(part))
+        for grid, other in zip(grids[:-1], parts, strict=False):
+            if _same(grid, grids[-1]):
+                raise lines.error(f"{name} has this part twice; it is also in line {other.line}", part.line)
+    return grids
+
+
+def _same(grid: _Axes, other: _Axes) -> bool:
+    """Whether both have the same points; no axis has a value twice."""
+    return grid.keys() == other.keys() and all(
+        len(axis.values) == len(other[name].values) and all(value in other[name].values for value in axis.values)
+        for name, axis in grid.items()
+    )
 
 
 def _axes(lines: Lines) -> _Axes:
@@ -182,8 +198,10 @@ def _claims(spec: Lines, names: list[Any]) -> tuple[str, ...]:
     from ..claims import CLAIMS  # here, because of scipy, and most who read a study have no need of it
 
     for place, (name, line) in enumerate(zip(names, spec.item_lines("claims"), strict=True)):
+        if not isinstance(name, str):
+            raise spec.error(f"claims should be a list of names, such as degradation-test, not of {name!r}", line)
         if name not in CLAIMS:
-            (close,) = get_close_matches(str(name), list(CLAIMS), n=1, cutoff=0.0)
+            (close,) = get_close_matches(name, list(CLAIMS), n=1, cutoff=0.0)
             raise spec.error(f"there is no claim {name!r}; did you mean {close!r}? `reslab claims` shows all", line)
         if name in names[:place]:
             raise spec.error(f"claim {name!r} is there twice", line)

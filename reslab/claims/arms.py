@@ -33,10 +33,16 @@ class Net:
 
 
 def nets_of(runs: Iterable[Run]) -> list[Net]:
-    """The runs by everything in their config but the seed. A run that comes twice, from two stores say, counts once."""
+    """The runs by everything in their config but the seed. A run that comes twice, from two stores say, counts once,
+    and one that has no folder yet not at all.
+    """
     groups: dict[RunConfig, dict[int, tuple[bool, Run]]] = defaultdict(dict)
     for run in runs:
-        group, seed, done = groups[replace(run.config, seed=0)], run.config.seed, run.state == "done"
+        try:
+            config = run.config
+        except FileNotFoundError:  # a store gives out runs that nobody has begun
+            continue
+        group, seed, done = groups[replace(config, seed=0)], config.seed, run.state == "done"
         if seed not in group or done > group[seed][0]:
             group[seed] = done, run
     nets = []

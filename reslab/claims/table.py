@@ -1,5 +1,6 @@
 """The ledger: every claim, our numbers, the published ones, the difference and the verdict."""
 
+import re
 from collections.abc import Iterable
 from html import escape
 from itertools import groupby
@@ -20,6 +21,12 @@ LOOKS = {
     UNDECIDED: ("#5b6472", "?"),
 }
 HEAD = ("claim", "our numbers", "published", "difference (points)", "verdict")
+WIDTHS = (23, 24, 20, 15, 18)  # of the columns, percent of a page's 62 rem
+SMALL = "font-size:13px;color:#5b6472"
+# A line of numbers; one that is too long goes on inset.
+ENTRY = "font-size:13px;font-variant-numeric:tabular-nums;padding-left:.9em;text-indent:-.9em"
+# What a line is not broken in: plain-20, 9.4 ± 0.27 %, (n = 3), an effect and its interval.
+TOGETHER = re.compile(r"\b(plain|ResNet)-\d+|[\d.,]+ ± [\d.]+( %)?|\([^()]{1,14}\)|^[+−][\d.]+ (\[.*?\]|no interval)")
 
 
 class Ledger(tuple[Verdict, ...]):
@@ -39,7 +46,9 @@ class Ledger(tuple[Verdict, ...]):
                 f"interval is at {each:.{2 if each < 99.99 else 4}f} %, and all hold at once with {100 * level:g} % "
                 "(Bonferroni)."
             )
-        parts.append("Without an interval a verdict is never more than indicative.")
+        parts.append("Without an interval a verdict on runs is never more than indicative.")
+        if any(verdict.claim.exact for verdict in self):
+            parts.append("Parameters and weights are counted on the nets, without runs.")
         if any(verdict.to_run for verdict in self):
             parts.append(f"{ENOUGH} seeds of a net are the fewest whose spread says something.")
         parts.append("Published numbers stand beside runs of the paper profile on CIFAR-10 only.")
@@ -69,24 +78,25 @@ class Ledger(tuple[Verdict, ...]):
         return "\n".join([*lines, "", self.caption, ""])
 
     def _repr_html_(self) -> str:
-        cell = "text-align:left;vertical-align:top;padding:.6em .9em;border-bottom:1px solid #e1e4e9"
-        head = "".join(f'<th style="{cell}">{name}</th>' for name in HEAD)
+        cell = "text-align:left;vertical-align:top;padding:.6em .7em;border-bottom:1px solid #e1e4e9"
+        columns = zip(WIDTHS, HEAD, strict=True)
+        head = "".join(f'<th style="{cell};width:{width}%">{name}</th>' for width, name in columns)
         rows = "".join(f"<tr>{self._html(verdict, cell)}</tr>" for verdict in self)
         caption = f'<caption style="caption-side:bottom;{cell}">{escape(self.caption)}</caption>'
-        style = "font-size:15px;line-height:1.4;border-collapse:collapse"
+        style = "font-size:15px;line-height:1.4;border-collapse:collapse;table-layout:auto;width:100%;max-width:62rem"
         return f'<table style="{style}">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
     def _html(self, verdict: Verdict, cell: str) -> str:
-        claim, small = verdict.claim, "font-size:13px;color:#5b6472"
-        about = f'<b>{escape(claim.statement)}</b><div style="{small}">{escape(claim.source)}'
+        claim = verdict.claim
+        about = f'<b>{escape(claim.statement)}</b><div style="{SMALL}">{escape(claim.source)}'
         about += "".join(f"<br>{escape(text)}" for text in (claim.note, verdict.setting) if text) + "</div>"
         colour, sign = LOOKS[verdict.verdict]
         result = f'<b style="color:{colour};white-space:nowrap">{sign}&ensp;{verdict.words}</b>'
         if verdict.missing:
-            result += f'<div style="{small};min-width:14em">{escape(verdict.missing)}</div>'
+            result += f'<div style="{SMALL}">{_together(verdict.missing)}</div>'
         result += _folded(f"{len(verdict.to_run)} to run", map(escape, verdict.commands))
         result += _folded(f"{len(verdict.runs)} runs", map(self._link, verdict.runs))
-        columns = ["<br>".join(map(_line, lines)) for lines in _columns(verdict)]
+        columns = ["".join(map(_line, lines)) for lines in _columns(verdict)]
         return "".join(f'<td style="{cell}">{content}</td>' for content in (about, *columns, result))
 
     def _link(self, run: "Run") -> str:
@@ -130,8 +140,13 @@ def _columns(verdict: Verdict) -> tuple[list[str], list[str], list[str]]:
 
 
 def _line(text: str) -> str:
-    """A line of a cell; an effect stays on one line with its interval."""
-    return f'<span style="white-space:nowrap">{escape(text)}</span>' if text[0] in "+−" else escape(text)
+    """A line of a cell, fainter if it is the heading of those below."""
+    return f'<div style="{ENTRY}{";color:#5b6472" if text.endswith(":") else ""}">{_together(text)}</div>'
+
+
+def _together(text: str) -> str:
+    """HTML that keeps a net's name, and numbers that belong together, on one line."""
+    return TOGETHER.sub(r'<span style="white-space:nowrap">\g<0></span>', escape(text))
 
 
 def _folded(summary: str, lines: Iterable[str]) -> str:

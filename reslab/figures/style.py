@@ -48,7 +48,7 @@ ORDER_COLOURS = {
 TEMPLATE = go.layout.Template(
     layout=dict(
         font=dict(family=FONT, size=16, color=INK),
-        title=dict(font=dict(size=20), x=0.012, xanchor="left", y=0.965, yanchor="top"),
+        title=dict(font=dict(size=20), x=0.012, xanchor="left", y=1, yanchor="top", pad=dict(t=22)),
         paper_bgcolor="white",
         plot_bgcolor="white",
         hoverlabel=dict(bgcolor="rgba(255,255,255,0.96)", bordercolor="#c9cdd4", font=dict(family=FONT, size=15)),

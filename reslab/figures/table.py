@@ -62,10 +62,14 @@ class SummaryTable(tuple[dict[str, Any], ...]):
         left = "text-align:left;padding:.4em .9em"
         right = "text-align:right;padding:.4em .9em;font-variant-numeric:tabular-nums;white-space:nowrap"
         top = "".join(f'<th style="{right if i else left}">{cell}</th>' for i, cell in enumerate(head))
+        published = right.replace("nowrap", "normal")  # long, and the rest should fit beside it
         rows = ""
         for colour, (net, *rest) in zip(self.colours, body, strict=True):
-            rows += f'<tr><td style="{left}"><span style="color:{colour}">⬤</span>&ensp;<b>{escape(net)}</b></td>'
-            rows += "".join(f'<td style="{right}">{_lines(cell)}</td>' for cell in rest) + "</tr>"
+            name = f'<span style="color:{colour}">⬤</span>&ensp;<b>{escape(net)}</b>'
+            rows += f'<tr><td style="{left};white-space:nowrap">{name}</td>'
+            styles = [published if column == "published" else right for column in head[1:]]
+            rows += "".join(f'<td style="{s}">{_lines(cell)}</td>' for s, cell in zip(styles, rest, strict=True))
+            rows += "</tr>"
         caption = f'<caption style="caption-side:bottom;{left}">{escape(self.caption)}</caption>'
         style = "font-size:15px;border-collapse:collapse"
         return f'<table style="{style}">{caption}<thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>'

@@ -72,8 +72,8 @@ def _layout(rows: "list[tuple[Verdict, Finding]]", title: str, several: bool) ->
     return dict(
         template=TEMPLATE,
         title=dict(text=title),
-        height=190 + ROW * len(rows),
-        margin=dict(r=190),
+        height=155 + ROW * len(rows),
+        margin=dict(r=190, t=85),
         xaxis=dict(
             title="← against the claim · percentage points · for the claim →",
             tickvals=[_squeeze(value) for value in values],

@@ -100,7 +100,8 @@ def test_study(tmp_path):
     empty = papermill(name, tmp_path, *chosen)
     told = outputs(empty, "there")[0]["data"]["text/markdown"]
     assert "8 of 8 runs of profile `smoke` are not done" in told and "'lr=0.02'" not in told
-    assert f"reslab reproduce {study} --profile smoke --seeds 2 --store {tmp_path}/runs -p lr=0.02" in told
+    assert "with the `--store` that this notebook was given" in told
+    assert f"reslab reproduce {study} --profile smoke --seeds 2 -p lr=0.02" in told
     assert not (tmp_path / "runs").exists() and "undecided" in outputs(empty, "verdicts")[0]["data"]["text/html"]
 
     command = told.split("```")[1].split()[1:]
