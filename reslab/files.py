@@ -1,12 +1,16 @@
 """Files that are either whole or not there, in a folder or in an object store on a URL."""
 
+import errno
 import json
 import os
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.request import url2pathname
 
 from . import remote
 
@@ -15,18 +19,35 @@ if TYPE_CHECKING:  # it and its drivers take a second to load, and who has a dis
 
 Place: TypeAlias = "Path | UPath"  # a Path is on a disk, anything else in an object store
 TEMPORARY = ".*.tmp"  # pattern of the files that a killed writer may leave on a disk
+AT_ONCE = 16  # questions to an object store
+
+
+@dataclass(frozen=True)
+class Stat:
+    """A file's size in bytes and when it was written, in Unix seconds; an object store tells whole ones."""
+
+    size: int
+    modified: float
 
 
 def place(where: "str | os.PathLike[str] | UPath") -> Place:
     """A folder's Path, as it was given, or the UPath of an object store's URL; a file:// URL is a folder.
 
-    Raises ValueError for a URL that is no object store's, or if its driver is not installed.
+    Raises ValueError for a URL that is no object store's or names a folder of another machine, or if its driver is not
+    installed.
     """
     if isinstance(where, str | os.PathLike) and "://" not in str(where):
         return Path(where)
-    if str(where).startswith("file://"):
-        return Path(str(where).removeprefix("file://"))
-    return remote.open_url(str(where)) if isinstance(where, str) else where
+    if not isinstance(where, str):
+        return Path(where.path) if where.protocol == "file" else where
+    if not where.startswith("file://"):
+        return remote.open_url(where)
+    host, slash, path = where.removeprefix("file://").partition("/")
+    if host not in ("", "localhost"):
+        raise ValueError(
+            f"store={where!r} is on a machine called {host!r}; a folder here is file:///{host}{slash}{path}"
+        )
+    return Path(url2pathname(f"/{path}"))
 
 
 def cache_folder() -> Path:
@@ -105,17 +126,49 @@ def read(path: Place) -> bytes | None:
         return None
 
 
+def must_read(path: Place) -> bytes:
+    """The content of a file as it is now. Raises FileNotFoundError if there is no such file."""
+    content = read(path)
+    if content is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    return content
+
+
 def read_many(paths: Sequence[Place]) -> list[bytes | None]:
     """What `read` gives of each; from an object store all at the same time."""
     if not paths or isinstance(paths[0], Path):
         return [read(path) for path in paths]
-    found = paths[0].fs.cat([path.path for path in paths], on_error="return")
-    contents = [found[path.path] for path in paths]
-    for path, content in zip(paths, contents, strict=True):
-        if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
-            with remote.sentences(path):
-                raise content
-    return [None if isinstance(content, Exception) else content for content in contents]
+    return remote.fetch(paths[0], [path.path for path in paths])
+
+
+def stat(path: Place) -> Stat | None:
+    """A file's size and time as they are now, None if there is no such file."""
+    try:
+        if isinstance(path, Path):
+            found = path.stat()
+            return Stat(found.st_size, found.st_mtime)
+        with remote.sentences(path):
+            info = path.fs.info(path.path)
+    except FileNotFoundError:
+        return None
+    return Stat(info["size"], (info["LastModified"] if "LastModified" in info else info["created"]).timestamp())
+
+
+def stat_many(paths: Sequence[Place]) -> list[Stat | None]:
+    """What `stat` gives of each; from an object store many at the same time."""
+    if not paths or isinstance(paths[0], Path):
+        return [stat(path) for path in paths]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return list(threads.map(stat, paths))
+
+
+def remove(path: Place) -> None:
+    """Removes a file; one that is not there is as good."""
+    if isinstance(path, Path):
+        path.unlink(missing_ok=True)
+        return
+    with suppress(FileNotFoundError), remote.sentences(path):
+        path.fs.rm_file(path.path)
 
 
 def names(folder: Place) -> list[str]:
@@ -128,3 +181,13 @@ def names(folder: Place) -> list[str]:
     except FileNotFoundError:
         return []
     return sorted(name.rstrip("/").rpartition("/")[2] for name in found if name.strip("/") != folder.path.strip("/"))
+
+
+def sizes(folder: Place) -> dict[Place, int]:
+    """Bytes of each file in `folder`, at any depth; none if it is not there."""
+    if isinstance(folder, Path):
+        found = ((path, stat(path)) for path in folder.rglob("*") if path.is_file())
+        return {path: its.size for path, its in found if its}
+    with remote.sentences(folder):
+        found = folder.fs.find(folder.path, detail=True)
+    return {folder / path[len(folder.path.rstrip("/")) + 1 :]: info["size"] for path, info in found.items()}

@@ -6,13 +6,10 @@ there is owner-000001.json too: see reslab.training.hold.
 """
 
 import csv
-import errno
 import hashlib
 import io
 import json
 import os
-import socket
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -20,16 +17,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from .files import Place, names, place, read, read_many, write_atomically, write_json
+from .files import Place, must_read, names, place, read, read_many, write_atomically, write_json
 from .names import check_names
+from .status import SILENT, STATES, alive, told_state
 
 if TYPE_CHECKING:  # torch takes a second to load, and who lists ten thousand runs does not need it
     import torch
     from upath import UPath
 
     from .training.config import RunConfig
+
+__all__ = ["COLUMNS", "PLUGINS", "SILENT", "STATES", "Run", "RunStore", "alive", "metrics", "states"]
 
 # Errors in percent, losses in nats, seconds of wall clock over all sittings; train_* are running means since the last
 # log point.
@@ -44,23 +42,7 @@ COLUMNS = {
     "seconds": float,
     "images_per_second": float,
 }
-STATES = ("new", "running", "interrupted", "failed", "done")
 PLUGINS = "plugins"  # where a run folder keeps a copy of the file that its shortcut comes from
-SILENT = 60.0  # seconds without a heartbeat after which an owner counts as gone
-
-
-def alive(status: dict[str, Any]) -> bool:
-    """Whether the owner in a run's status still trains: heard of lately and, on this machine, the same live process."""
-    if status["state"] != "running" or time.time() - status["heartbeat"] > SILENT:
-        return False
-    if status["host"] != socket.gethostname():
-        return True
-    try:
-        process = psutil.Process(status["pid"])
-        same = abs(process.create_time() - status["process_started"]) < 1
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 class Run:
@@ -82,10 +64,7 @@ class Run:
     @cached_property
     def config(self) -> "RunConfig":
         """The run's settings, its plugins being the copies it keeps. Raises ValueError if config.json is not ours."""
-        content = read(self.path / "config.json")
-        if content is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path / "config.json"))
-        return self._config(content)
+        return self._config(must_read(self.path / "config.json"))
 
     def _config(self, content: bytes) -> "RunConfig":
         from .nets.plugins import kept_copy
@@ -113,8 +92,7 @@ class Run:
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.csv, one a log point, in order; see COLUMNS for names, types and units."""
-        text = io.StringIO((read(self.path / "metrics.csv") or b"").decode())
-        return [{name: COLUMNS[name](row[name]) for name in COLUMNS} for row in csv.DictReader(text)]
+        return metrics([self])[0]
 
     def column(self, name: str) -> list[Any]:
         """One column of the metrics. Raises ValueError for a name that is no column."""
@@ -158,12 +136,25 @@ def _status(content: bytes | None) -> dict[str, Any]:
 def states(runs: Sequence[Run]) -> list[str]:
     """The state of each run; from an object store all at the same time.
 
-    There a run is done if its metrics.csv is the one that its owner finished with: see reslab.training.hold.
+    There a run is done if its metrics.csv is the one that its owner finished with: see reslab.training.hold. Raises
+    ValueError if a status.json is not ours.
     """
-    statuses = [_status(content) for content in read_many([run.path / "status.json" for run in runs])]
-    found = [
-        "interrupted" if status["state"] == "running" and not alive(status) else status["state"] for status in statuses
-    ]
+    found = _states(runs)
+    for run, state in zip(runs, found, strict=True):
+        if isinstance(state, ValueError):
+            raise ValueError(f"{run.path}: {state}")
+    return found
+
+
+def _states(runs: Sequence[Run]) -> list[str | ValueError]:
+    statuses, found = [], []
+    for content in read_many([run.path / "status.json" for run in runs]):
+        try:
+            statuses.append(_status(content))
+            found.append(told_state(statuses[-1]))
+        except ValueError as error:
+            statuses[len(found) :] = [{}]
+            found.append(error)
     sealed = [i for i, run in enumerate(runs) if found[i] == "done" and not isinstance(run.path, Path)]
     for i, content in zip(sealed, read_many([runs[i].path / "metrics.csv" for i in sealed]), strict=True):
         if statuses[i].get("metrics") not in (None, hashlib.sha256(content or b"").hexdigest()):
@@ -171,12 +162,21 @@ def states(runs: Sequence[Run]) -> list[str]:
     return found
 
 
-class RunStore:
-    """A folder of run folders, or an object store's URL such as s3://bucket/runs.
+def metrics(runs: Sequence[Run]) -> list[list[dict[str, Any]]]:
+    """The metrics of each run; from an object store all at the same time."""
+    texts = [(content or b"").decode() for content in read_many([run.path / "metrics.csv" for run in runs])]
+    return [
+        [{name: COLUMNS[name](row[name]) for name in COLUMNS} for row in csv.DictReader(io.StringIO(text))]
+        for text in texts
+    ]
 
-    Without a root: what RESLAB_STORE names, else ./runs. Endpoint and credentials of a URL come from the environment as
-    its driver reads them (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID ...). Raises ValueError for a URL of another kind, or if
-    its driver is not installed.
+
+class RunStore:
+    """A folder of run folders, or the URL of one: in S3, s3://bucket/runs, or in this process, memory://runs.
+
+    Without a root: what RESLAB_STORE names, else ./runs. Endpoint and credentials of S3 come from the environment or
+    from ~/.aws (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID ...). Raises ValueError for a URL of another kind, or if the driver
+    of S3 is not installed.
     """
 
     def __init__(self, root: "str | Path | UPath | None" = None):
@@ -231,4 +231,10 @@ class RunStore:
         if state is not None and state not in STATES:
             raise ValueError(f"state={state!r} is not possible; allowed: {', '.join(STATES)}")
         runs = [run for run in self if all(getattr(run.config, name) == value for name, value in wanted.items())]
-        return runs if state is None else [run for run, its in zip(runs, states(runs), strict=True) if its == state]
+        if state is None:
+            return runs
+        found = _states(runs)
+        for run, its in zip(runs, found, strict=True):
+            if isinstance(its, ValueError):
+                warnings.warn(f"{run.id} is left out: {its}", stacklevel=2)
+        return [run for run, its in zip(runs, found, strict=True) if its == state]

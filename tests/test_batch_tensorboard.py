@@ -1,6 +1,8 @@
 """Event files, read back with TensorBoard's own reader: every log point once, whoever wrote it and however it ended."""
 
+import errno
 import json
+import os
 import sys
 from datetime import datetime
 
@@ -9,8 +11,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from reslab import RunConfig, RunStore
 from reslab.batch import tensorboard
-from reslab.batch.tensorboard import TAGS, EventFiles
-from reslab.files import write_json
+from reslab.batch.tensorboard import TAGS, EventFiles, Recording
+from reslab.files import stat_many, write_json
+from reslab.remote import StoreUnreachable
 from reslab.runs import COLUMNS
 
 STARTED = "2026-11-22T10:00:00+0200"
@@ -150,6 +153,65 @@ def test_a_run_that_is_done_keeps_no_file_open(run, folder):
     files.update([run])
     assert json.loads((run.path / "config.json").read_text())["iterations"] == 12 and not files._open
     assert steps(folder, run) == dict.fromkeys(TAGS, (3, 12))
+
+
+class Told:
+    """A Watch that keeps what it is told."""
+
+    def __init__(self):
+        self.shown, self.said = 0, []
+
+    def show(self, look_at_all, last=False):
+        self.shown += 1
+
+    def say(self, text):
+        self.said.append(text)
+
+
+def test_a_folder_that_cannot_be_written_is_told_once_and_the_batch_goes_on(run, folder):
+    folder.write_text("a file where the folder should be")
+    run.write_metrics([row(3)])
+    told = Told()
+    with EventFiles(folder) as files:
+        recording = Recording(told, files, [run])
+        for _ in range(3):
+            recording.show(lambda: [], last=True)
+    assert told.shown == 3 and len(told.said) == 1
+    assert told.said[0].startswith(f"event files cannot be written to {folder}: ") and "goes on without" in told.said[0]
+
+
+def test_a_disk_that_fills_up_while_events_are_written_is_told_too(run, folder, monkeypatch):
+    from torch.utils.tensorboard import SummaryWriter
+
+    def full(_writer):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(SummaryWriter, "flush", full)
+    run.write_metrics([row(3)])
+    told = Told()
+    with EventFiles(folder) as files:
+        Recording(told, files, [run]).show(lambda: [], last=True)
+    assert "No space left on device" in told.said[0]
+
+
+def test_trouble_with_the_store_is_the_stores(s3, folder, monkeypatch):
+    run = RunStore(s3.url).create(RunConfig(8, "none", "smoke"))
+    write_json(run.path / "provenance.json", dict(started=STARTED))
+    run.write_metrics([row(3)])
+    told = Told()
+    with EventFiles(folder) as files:
+        recording = Recording(told, files, [run])
+        s3.down()
+        with pytest.raises(StoreUnreachable):
+            recording.show(lambda: [], last=True)
+        s3.up()
+        with monkeypatch.context() as patch:
+            patch.setattr(tensorboard, "stat_many", lambda paths: [stat_many(paths), s3.down()][0])
+            with pytest.raises(StoreUnreachable):
+                recording.show(lambda: [], last=True)
+        s3.up()
+        recording.show(lambda: [], last=True)
+    assert not told.said and steps(folder, run) == dict.fromkeys(TAGS, (3,))
 
 
 def test_without_the_package_one_is_told_what_to_install(folder, monkeypatch):

@@ -2,11 +2,16 @@
 
 import gc
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from reslab import Run, RunConfig, RunStore
-from reslab.catalog import find, resolve, sort
+from reslab.catalog import find, pruning, resolve, sort
+from reslab.catalog.comparison import compare
+from reslab.catalog.reading import reader
+from reslab.remote import StoreUnreachable
 
 from .catalog_fixtures import in_memory, make_run, make_store, status
 
@@ -29,6 +34,7 @@ def as_told(store: RunStore) -> dict[str, tuple]:
 def test_it_says_what_the_runs_say(made, configs):
     store, runs = made
     (store.root / "no run").mkdir()
+    (store.root / "no run" / "status.json").write_text('{"state": "done"}')
     (store.root / ".hidden").mkdir()
     (store.root / "a file").touch()
     entries = find(store, configs=configs).entries
@@ -109,6 +115,65 @@ def test_two_values_in_one_file_are_not_taken_for_two_runs(made):
     for state, text in (("failed", '{"state": "done"}, {"state": "done"}'), ("done", "")):
         (runs[state].path / "status.json").write_text(text)
     assert set(find(store).left_out) == {runs["failed"].id, runs["done"].id}
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"iteration": 3}', '{"state": "running"}'])
+@pytest.mark.parametrize("configs", [True, False])
+def test_a_status_that_is_nobodys_costs_no_other_run(made, text, configs):
+    store, runs = made
+    (runs["failed"].path / "status.json").write_text(text)
+    listing = find(store, configs=configs)
+    assert len(listing.entries) == 4 and list(listing.left_out) == [runs["failed"].id]
+    assert "status.json cannot be understood" in listing.left_out[runs["failed"].id]
+
+
+def test_on_a_url_all_of_it_says_so_when_the_store_is_out_of_reach(s3):
+    store = RunStore(s3.url)
+    runs = [store.create(RunConfig(8, profile="smoke", seed=seed)) for seed in range(2)]
+    entry = find(store, configs=False).entries[0]
+    read_late = replace(entry, held=None)
+    questions = [
+        lambda: find(store),
+        lambda: resolve(store, runs[0].id),
+        lambda: resolve(store, str(runs[0].path)),
+        lambda: read_late.config,
+        lambda: compare(runs),
+        lambda: pruning.age(entry),
+        lambda: pruning.size(entry.run),
+        lambda: pruning.remove(entry),
+        lambda: pruning.remove_checkpoints(entry),
+        lambda: pruning.sweep(store),
+    ]
+    s3.down()
+
+    def ask(question):
+        with pytest.raises(StoreUnreachable, match=f"{s3.url}.* cannot be reached"):
+            question()
+
+    with ThreadPoolExecutor() as threads:  # each takes seconds
+        list(threads.map(ask, questions))
+    s3.up()
+    assert resolve(store, runs[0].id).path == runs[0].path and pruning.age(entry) < 0.01
+    files = reader(store.root)
+    s3.down()
+    with pytest.raises(StoreUnreachable):
+        files.read(files.folders(), "config.json")
+
+
+def test_on_s3_a_run_is_pruned_and_compared_like_any_other(s3):
+    store = RunStore(s3.url)
+    runs = [store.create(RunConfig(8, profile="smoke", seed=seed)) for seed in range(2)]
+    assert compare(runs).config == dict(seed=[0, 1])
+    assert pruning.size(runs[0]) == len((runs[0].path / "config.json").read_bytes())
+    entries = find(store).entries
+    for _ in range(100):
+        s3.plan("DELETE", "config.json", "lost request")
+    with pytest.raises(StoreUnreachable):
+        pruning.remove(entries[0])
+    s3.planned.clear()
+    assert pruning.sweep(store) == 1 and len(find(store).entries) == 2  # its config was still there
+    assert pruning.remove(entries[0]) is None and [e.id for e in find(store).entries] == [entries[1].id]
+    assert not [name for name in s3.objects() if s3.url.rpartition("/")[2] in name and entries[0].id in name]
 
 
 def test_collections_are_on_again(made):

@@ -111,6 +111,14 @@ def test_a_folder_that_cannot_be_read_is_named(made):
     assert f"{runs['failed'].id} is left out: status.json cannot be read" in done.stderr
 
 
+@pytest.mark.parametrize("command", [[], ["compare", "plain8", "plain14"], ["prune", "--state", "failed", "--yes"]])
+def test_a_store_out_of_reach_is_one_sentence(s3, command):
+    s3.down()
+    done = reslab(*command, "--store", s3.url)
+    assert done.exit_code == 1 and f"{s3.url} cannot be reached: " in done.stderr.replace("/.pruned", "")
+    assert len(done.stderr.strip().splitlines()) == 1 and not done.stdout
+
+
 def test_event_files_of_the_listed_runs(made, tmp_path):
     _, runs = made
     (runs["done"].path / "provenance.json").write_text('{"started": "2026-11-22T10:00:00+0000"}')

@@ -8,12 +8,13 @@ import warnings
 
 import fsspec
 import pytest
+from botocore.exceptions import MetadataRetrievalError
 
 from reslab import RunConfig, RunStore, cifar_net
 from reslab.batch.tickets import Folder
 from reslab.files import names, read, read_many, replace_keeping, write_atomically
 from reslab.nets.plugins import PluginError
-from reslab.remote import StoreError, StoreUnreachable, create
+from reslab.remote import StoreError, StoreUnreachable, create, sentences
 from reslab.runs import Run, states
 from reslab.widgets.following import Following
 
@@ -232,11 +233,50 @@ def test_without_credentials_there_is_a_sentence(s3, monkeypatch):
         type(RunStore(s3.url).root.fs).clear_instance_cache()
 
 
-@pytest.mark.parametrize(("url", "package"), [("s3://bucket/runs", r"'reslab\[s3\]'"), ("gs://bucket/runs", "gcsfs")])
-def test_without_the_driver_there_is_a_sentence(monkeypatch, url, package):
+def test_credentials_that_cannot_be_had_are_a_sentence(s3, monkeypatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    (tmp_path / "config").write_text("[default]\ncredential_process = false\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    type(RunStore(s3.url).root.fs).clear_instance_cache()
+    with pytest.raises(StoreError, match=r"Error when retrieving credentials.*credential_process, a login.*AWS_ACCESS"):
+        RunStore(s3.url).find()
+
+
+def test_a_machines_metadata_that_do_not_answer_are_a_sentence():
+    root = RunStore("s3://bucket/runs").root
+    with pytest.raises(StoreError, match="Error retrieving metadata: silence; look at what is to"), sentences(root):
+        raise MetadataRetrievalError(error_msg="silence")
+
+
+@pytest.mark.parametrize("protocol", ["gs", "gcs", "az", "abfs", "abfss"])
+def test_stores_that_nobody_has_tried_are_refused_with_what_to_do(protocol):
+    with pytest.raises(ValueError, match=f"{protocol}:// is not supported.*mount the bucket .*AWS_ENDPOINT_URL=https"):
+        RunStore(f"{protocol}://bucket/runs")
+
+
+def test_s3a_is_s3(s3):
+    run = RunStore(s3.url).create(RunConfig(profile="smoke"))
+    store = RunStore(s3.url.replace("s3://", "s3a://"))
+    assert [found.id for found in store.find()] == [run.id] and store.url.startswith("s3a://")
+    assert store.run(run.config).state == "new"
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"iteration": 3}', '{"state": "running"}', "{"])
+def test_a_status_that_is_nobodys_is_left_out_with_the_reason(url, text):
+    store = filled(url)
+    run = store.find(depth=8, seed=0)[0]
+    write_atomically(run.path / "status.json", text)
+    with pytest.warns(UserWarning, match=f"{run.id} is left out: "):
+        assert len(store.find("new")) == 3
+    with pytest.raises(ValueError, match=run.id):
+        _ = run.state
+
+
+def test_without_the_driver_there_is_a_sentence(monkeypatch):
     def missing(protocol: str) -> None:
         raise ImportError(f"Install the driver of {protocol}")
 
     monkeypatch.setattr(fsspec, "get_filesystem_class", missing)
-    with pytest.raises(ValueError, match=f"pip install {package}"):
-        RunStore(url)
+    with pytest.raises(ValueError, match=r"pip install 'reslab\[s3\]'"):
+        RunStore("s3://bucket/runs")

@@ -87,6 +87,28 @@ def test_one_trains_and_the_others_wait_or_are_told(s3, on_disk):
     assert f"process {first.pid}" in notes[0] and "resumed" not in run.provenance
 
 
+def test_a_store_that_does_not_let_go_of_the_old_claim_is_waited_for(s3, on_disk):
+    def stop(progress):
+        if progress.row and progress.iteration == 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(CONFIG, s3.url, progress=stop)
+    for _ in range(100):  # more often than the driver tries
+        s3.plan("DELETE", "owner-", "lost request")
+    notes = []
+
+    def watch(progress):
+        if progress.note:
+            notes.append(progress.note)
+            s3.planned.clear()
+
+    run = train(CONFIG, s3.url, progress=watch)
+    assert result(run) == on_disk and s3.met["lost request"] >= 3
+    assert len(notes) == 1 and notes[0].startswith(f"paused: {s3.url} cannot be written")
+    assert [name for name in names(run.path) if name.startswith("owner-")] == ["owner-000002.json"]
+
+
 def test_a_damaged_checkpoint_costs_time_and_nothing_else(s3, on_disk):
     def stop(progress):
         if progress.row and progress.iteration == 30:

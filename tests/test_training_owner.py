@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -88,8 +89,18 @@ def test_a_killed_owners_run_counts_as_interrupted(tmp_path, run):
 def test_what_a_killed_writer_left_is_cleared_away(run):
     left = run.path / ".checkpoint.pt.new.0123.tmp"
     left.write_bytes(b"half")
+    os.utime(left, (time.time() - SILENT - 1,) * 2)
     Owner(run).release("interrupted")
     assert not left.exists()
+
+
+def test_what_a_writer_is_at_is_left_to_it(run, monkeypatch):
+    young, gone = run.path / ".config.json.0123.tmp", run.path / ".notebook.ipynb.0123.tmp"
+    young.write_bytes(b"half")
+    real = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: [*real(self, pattern), gone])  # renamed since the look
+    Owner(run).release("interrupted")
+    assert young.read_bytes() == b"half"
 
 
 def test_a_dead_pid_is_taken_over(run):

@@ -8,6 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from filelock import FileLock
 
+from ..files import Stat, must_read, stat_many
 from ..runs import Run
 from .progress import Seen, Watch
 
@@ -28,6 +30,10 @@ CONFIG = "config"
 EVERY = 5.0  # seconds between two looks at the run folders
 
 Points = dict[str, dict[int, float]]  # tag -> iteration -> value, as event files hold it
+
+
+class NotRecorded(OSError):
+    """The folder of the event files cannot be used, and that is not the store; the message says why."""
 
 
 class EventFiles:
@@ -44,7 +50,7 @@ class EventFiles:
                 "event files need a package that is not there: pip install 'reslab[tensorboard]'"
             ) from None
         self.folder = Path(folder)
-        self._seen: dict[str, tuple[int, float]] = {}  # run id -> size and time of the metrics.csv that was written
+        self._seen: dict[str, Stat] = {}  # run id -> the metrics.csv that was written
         self._open: dict[str, _Events] = {}
 
     def __enter__(self) -> "EventFiles":
@@ -62,35 +68,42 @@ class EventFiles:
         """Writes the log points that are not written yet, and each run's config beside its first.
 
         Steps are iterations. The wall time is that of the run's first start plus the seconds that it has trained since:
-        pauses between sittings are left out. Where there is nothing new it costs one look at metrics.csv.
+        pauses between sittings are left out. Where there is nothing new it costs one look at metrics.csv. Raises
+        NotRecorded if the event files cannot be written, another OSError if the runs cannot be read.
         """
-        for run in runs:
-            try:
-                stat = (run.path / "metrics.csv").stat()
-            except FileNotFoundError:
-                continue
-            if self._seen.get(run.id) != (stat.st_size, stat.st_mtime):
-                self._write(run)
-                self._seen[run.id] = stat.st_size, stat.st_mtime
+        runs = list(runs)
+        for run, now in zip(runs, stat_many([run.path / "metrics.csv" for run in runs]), strict=True):
+            if now and now != self._seen.get(run.id):
+                self._record(run)
+                self._seen[run.id] = now
 
-    def _write(self, run: Run) -> None:
+    def _record(self, run: Run) -> None:
         rows = run.metrics
         if not rows:
             return
-        config = json.loads((run.path / "config.json").read_text())
+        started, config = _started(run), json.loads(must_read(run.path / "config.json"))
+        try:
+            self._write(run.id, rows, started, config)
+        except OSError as error:
+            raise NotRecorded(f"event files cannot be written to {self.folder}: {error}") from error
+
+    def _write(self, id: str, rows: Sequence[Mapping[str, Any]], started: float, config: Mapping[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        events = self._open.setdefault(run.id, _Events(self.folder / run.id))
-        with FileLock(self.folder / f".{run.id}.lock"):  # not in the run's folder, which may have to begin anew
+        events = self._open.setdefault(id, _Events(self.folder / id))
+        with FileLock(self.folder / f".{id}.lock"):  # not in the run's folder, which may have to begin anew
             events.read_back()
             if contradict(events.points, rows):  # another run of this config, or rows that came again otherwise
                 events.begin_anew()
-            events.add(rows, _started(run), config)
+            events.add(rows, started, config)
         if rows[-1]["iteration"] == config["iterations"]:  # no more will come: a thread and an open file less
-            self._open.pop(run.id).close()
+            self._open.pop(id).close()
 
 
 class Recording:
-    """A Watch that writes the event files of `runs` now and then, and leaves what people see to another one."""
+    """A Watch that writes the event files of `runs` now and then, and leaves what people see to another one.
+
+    If they cannot be written it says so, once, and writes no more: the batch goes on.
+    """
 
     def __init__(self, watch: Watch, files: EventFiles, runs: Sequence[Run]):
         self._watch, self._files, self._runs, self._next = watch, files, runs, 0.0
@@ -105,8 +118,12 @@ class Recording:
     def show(self, look_at_all: Callable[[], Sequence[Seen]], last: bool = False) -> None:
         self._watch.show(look_at_all, last)
         if last or time.monotonic() >= self._next:
-            self._files.update(self._runs)
             self._next = time.monotonic() + EVERY
+            try:
+                self._files.update(self._runs)
+            except NotRecorded as error:
+                self._runs = []
+                self.say(f"{error}; the batch goes on without. `reslab runs --tensorboard FOLDER` writes them later.")
 
     def say(self, text: str) -> None:
         self._watch.say(text)
@@ -158,7 +175,8 @@ class _Events:
 
     def close(self) -> None:
         if self.writer:
-            self.writer.close()
+            with suppress(OSError):  # what counts is flushed; what is not could not be written
+                self.writer.close()
             self.writer = None
 
     def _files(self) -> dict[str, int]:

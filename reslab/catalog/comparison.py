@@ -1,11 +1,12 @@
 """Runs side by side: where they differ in config and provenance, how they ended, and whether they are the same bits."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..runs import COLUMNS, Run
+from ..files import must_read, read_many
+from ..runs import COLUMNS, Run, metrics, states
 
 TIME_COLUMNS = ("seconds", "images_per_second")  # never the same twice
 
@@ -31,19 +32,20 @@ def compare(runs: Sequence[Run]) -> Comparison:
     if len(runs) < 2:
         raise ValueError("comparing takes two runs or more")
     first, *others = runs
-    rows = [run.metrics for run in runs]
+    rows, state = metrics(runs), dict(zip(runs, states(runs), strict=True))
+    provenances = read_many([run.path / "provenance.json" for run in runs])
     return Comparison(
         ids=[run.id for run in runs],
         config=_differences(_configs(runs)),
-        provenance=_differences([_flat(run.provenance) for run in runs]),
+        provenance=_differences([_flat(json.loads(text or "{}")) for text in provenances]),
         finals={name: [row[-1][name] if row else None for row in rows] for name in COLUMNS},
         metrics=[_metrics(rows[0], other) for other in rows[1:]],
-        weights=[_weights(first, other) for other in others],
+        weights=[_weights(first, other, state) for other in others],
     )
 
 
 def _configs(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    given = [json.loads((run.path / "config.json").read_text()) for run in runs]
+    given = [json.loads(text) for text in map(must_read, [run.path / "config.json" for run in runs])]
     if all(config.keys() == given[0].keys() for config in given):
         return given
     # Some are from before there was a field: RunConfig knows what they did then.
@@ -83,14 +85,14 @@ def _timeless(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in TIME_COLUMNS}
 
 
-def _weights(first: Run, other: Run) -> str:
-    unfinished = [run.id for run in (first, other) if run.state != "done"]
+def _weights(first: Run, other: Run, state: Mapping[Run, str]) -> str:
+    unfinished = [run.id for run in (first, other) if state[run] != "done"]
     if unfinished:
         return f"not there: {' and '.join(unfinished)} not done"
     # numpy's, because torch would take a second. Not the files' bytes: they hold the run's id.
     from safetensors.numpy import load
 
-    one, two = (load((run.path / "weights.safetensors").read_bytes()) for run in (first, other))
+    one, two = (load(must_read(run.path / "weights.safetensors")) for run in (first, other))
     if {name: (t.shape, t.dtype) for name, t in one.items()} != {name: (t.shape, t.dtype) for name, t in two.items()}:
         return "of another net"
     if all(one[name].tobytes() == two[name].tobytes() for name in one):

@@ -10,8 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..files import exists, must_read
 from ..names import check_names
-from ..runs import COLUMNS, STATES, Run, RunStore, alive
+from ..runs import COLUMNS, Run, RunStore
+from ..status import STATES, told_state
 from .reading import CONFIG, Reader, reader
 
 if TYPE_CHECKING:  # it takes a while to load, and who has a disk does not need it
@@ -45,7 +47,7 @@ class Entry:
     @cached_property
     def config(self) -> dict[str, Any]:
         """config.json as it is."""
-        return json.loads((self.run.path / CONFIG).read_text()) if self.held is None else self.held
+        return json.loads(must_read(self.run.path / CONFIG)) if self.held is None else self.held
 
     @property
     def iterations(self) -> int:
@@ -90,9 +92,9 @@ def _find(store: RunStore, state: str | None, wanted: Mapping[str, Any], configs
         ids = _chosen(store, held, wanted, left_out)
     statuses = _parse(ids, files, "status.json", left_out)
     if new := [id for id in ids if id not in statuses and id not in left_out]:
-        held |= _parse([id for id in new if id not in held], files, CONFIG, left_out)
-        statuses |= {id: NEW for id in new if id in held}  # one without a config is no run
-    states = {id: _state(statuses[id]) for id in ids if id in statuses}
+        held |= _parse([id for id in new if id not in held], files, CONFIG, left_out)  # which say how long they will be
+        statuses |= {id: NEW for id in new if id in held}
+    states = _states({id: statuses[id] for id in ids if id in statuses}, left_out)
     on_disk = isinstance(store.root, Path)
     ids = [id for id, its in states.items() if state in (None, its) or not on_disk]
     ends = dict(zip(ids, files.read(ids, "metrics.csv", last=ROW), strict=True))
@@ -166,8 +168,15 @@ def _fields() -> list[str]:
     return [field.name for field in fields(RunConfig)]
 
 
-def _state(status: Mapping[str, Any]) -> str:
-    return "interrupted" if status["state"] == "running" and not alive(status) else status["state"]
+def _states(statuses: Mapping[str, dict[str, Any]], left_out: dict[str, str]) -> dict[str, str]:
+    """{id: state}; what is not an owner's status is left out, with the reason."""
+    states = {}
+    for id, status in statuses.items():
+        try:
+            states[id] = told_state(status)
+        except ValueError as error:
+            left_out[id] = str(error)
+    return states
 
 
 def _last_row(end: bytes | None) -> dict[str, Any] | None:
@@ -205,7 +214,7 @@ def resolve(store: RunStore, given: str) -> Run:
     Raises ValueError if there is none or more than one.
     """
     run = Run(given)
-    if (run.path / CONFIG).exists():
+    if exists(run.path / CONFIG):
         return run
     ids = reader(store.root).folders()
     for fits in (str.__eq__, str.startswith, str.__contains__):

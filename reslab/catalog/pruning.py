@@ -13,9 +13,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from upath import UPath
 
-from ..runs import Run, RunStore, alive
+from ..files import Place, exists, names, sizes, stat, write_atomically
+from ..files import remove as remove_file
+from ..runs import Run, RunStore
+from ..status import alive
 from .entries import Entry
 from .reading import CONFIG
 
@@ -29,13 +31,14 @@ def age(entry: Entry) -> float:
     """Days since anything happened to the run."""
     last = entry.status.get("heartbeat")
     if last is None:  # nobody has trained it yet
-        last = (entry.run.path / CONFIG).stat().st_mtime
+        config = stat(entry.run.path / CONFIG)
+        last = config.modified if config else time.time()  # removed since it was read: nothing that is old
     return (time.time() - last) / DAY
 
 
 def size(run: Run, pattern: str = "*") -> int:
     """Bytes in those of the run folder's files whose name has this pattern."""
-    return sum(_files(run.path, pattern).values())
+    return sum(size for path, size in sizes(run.path).items() if fnmatch(path.name, pattern))
 
 
 def remove(entry: Entry) -> str | None:
@@ -61,7 +64,7 @@ def remove_checkpoints(entry: Entry) -> str | None:
 def sweep(store: RunStore) -> int:
     """Removes what a prune that crashed has left. Returns how many runs' remains there were."""
     folder = store.root / GOING
-    remains = list(folder.iterdir()) if folder.exists() else []
+    remains = [folder / name for name in names(folder)]
     for going in remains:
         _finish(going)
     return len(remains)
@@ -89,15 +92,14 @@ def _rename(run: Run) -> Path:
     return run.path.rename(going)
 
 
-def _mark(entry: Entry) -> UPath:
+def _mark(entry: Entry) -> Place:
     going = entry.root / GOING / entry.id
-    going.parent.mkdir(exist_ok=True)
-    going.write_text("")
+    write_atomically(going, "")
     _remove_files(entry.run.path, CONFIG)
     return going
 
 
-def _finish(going: Path | UPath) -> None:
+def _finish(going: Place) -> None:
     """Removes what is left of a run, and then what says that it is going."""
     if isinstance(going, Path):
         with suppress(FileNotFoundError):  # another prune is at it too
@@ -106,21 +108,13 @@ def _finish(going: Path | UPath) -> None:
             going.parent.rmdir()
     else:
         folder = going.parent.parent / going.name
-        if not (folder / CONFIG).exists():  # or it was trained again since the crash
+        if not exists(folder / CONFIG):  # or it was trained again since the crash
             _remove_files(folder, "status.json")
             _remove_files(folder, "*")
-        _remove_files(going.parent, going.name)
+        remove_file(going)
 
 
-def _remove_files(folder: Path | UPath, pattern: str) -> None:
-    fs = UPath(folder).fs
-    for path in _files(folder, pattern):
-        with suppress(FileNotFoundError):
-            fs.rm_file(path)
-
-
-def _files(folder: Path | UPath, pattern: str) -> dict[str, int]:
-    """Bytes of each file in the folder, at any depth, whose name has this pattern."""
-    where = UPath(folder)
-    found = where.fs.find(where.path, detail=True)
-    return {path: info["size"] for path, info in found.items() if fnmatch(path.rpartition("/")[2], pattern)}
+def _remove_files(folder: Place, pattern: str) -> None:
+    for path in sizes(folder):
+        if fnmatch(path.name, pattern):
+            remove_file(path)

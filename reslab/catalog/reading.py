@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ..remote import fetch, sentences
+
 if TYPE_CHECKING:
     from upath import UPath
 
@@ -13,7 +15,7 @@ CONFIG = "config.json"  # what makes a folder a run's
 
 class Reader(Protocol):
     def folders(self) -> list[str]:
-        """Names of the folders in the store, sorted; those that begin with a dot are no runs."""
+        """Names of the run folders in the store, sorted: those with a config that do not begin with a dot."""
 
     def read(self, folders: Sequence[str], name: str, last: int | None = None) -> list[bytes | None]:
         """The content of the file `name` in each folder, None where there is none.
@@ -28,7 +30,7 @@ def reader(root: "Path | UPath") -> Reader:
 
 
 class Disk:
-    """Three system calls a file: an object or two more for each of thirty thousand files would be what takes long."""
+    """Four system calls a file: an object or two more for each of thirty thousand files would be what takes long."""
 
     def __init__(self, root: Path):
         self.root = str(root)
@@ -37,7 +39,8 @@ class Disk:
         if not os.path.exists(self.root):
             return []
         with os.scandir(self.root) as entries:
-            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+        return [name for name in names if os.path.exists(f"{self.root}/{name}/{CONFIG}")]
 
     def read(self, folders: Sequence[str], name: str, last: int | None = None) -> list[bytes | None]:
         return [self._read(f"{self.root}/{folder}/{name}", last) for folder in folders]
@@ -59,9 +62,9 @@ class Remote:
     """One listing of all there is, then many files at a time."""
 
     def __init__(self, root: "UPath"):
-        self._fs, self._root = root.fs, root.path.rstrip("/")
-        self._fs.invalidate_cache()
-        self._files = set(self._fs.find(self._root))
+        self._place, self._root = root, root.path.rstrip("/")
+        with sentences(root):
+            self._files = set(root.fs.find(self._root))
 
     def folders(self) -> list[str]:
         names = {path.removeprefix(f"{self._root}/").partition("/")[0] for path in self._files}
@@ -69,12 +72,7 @@ class Remote:
 
     def read(self, folders: Sequence[str], name: str, last: int | None = None) -> list[bytes | None]:
         there = [path for path in (self._path(folder, name) for folder in folders) if path in self._files]
-        found = dict(zip(there, self._fs.cat_ranges(there, None, None), strict=True))
-        for path, content in found.items():
-            if isinstance(content, FileNotFoundError):  # removed since the listing
-                found[path] = None
-            elif isinstance(content, Exception):
-                raise content
+        found = dict(zip(there, fetch(self._place, there), strict=True))
         return [found.get(self._path(folder, name)) for folder in folders]
 
     def _path(self, folder: str, name: str) -> str:

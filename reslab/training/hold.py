@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any, Protocol
 
 from filelock import FileLock
 
-from ..files import TEMPORARY, Place, names, read, write_json
+from ..files import TEMPORARY, Place, names, read, remove, write_json
 from ..remote import StoreError, create
-from ..runs import Run, alive
+from ..runs import Run
+from ..status import SILENT, alive
 
 
 class RunBusy(Exception):
@@ -67,9 +69,17 @@ class LockedHold:
             if self.run.state == "done":
                 raise RunDone
             _refuse_if_held(self.run, self.run.status, self.token)
-            for left in self.run.path.glob(TEMPORARY):  # by a writer that was killed
-                left.unlink()
+            self._clear_away()
             write_json(self.run.path / "status.json", status)
+
+    def _clear_away(self) -> None:
+        """Removes what a writer that was killed has left. A younger file may be somebody's at work: config.json and the
+        notebook are written without the lock.
+        """
+        for left in self.run.path.glob(TEMPORARY):
+            with suppress(FileNotFoundError):  # it has its real name by now
+                if time.time() - left.stat().st_mtime > SILENT:
+                    left.unlink()
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -118,9 +128,7 @@ class NumberedHold:
             self._require_exclusive(content)
         write_json(self.run.path / "status.json", status)
         for number in numbers - {self.number}:
-            path = self._path(number)
-            with suppress(FileNotFoundError):
-                path.fs.rm_file(path.path)
+            remove(self._path(number))
 
     @contextmanager
     def kept(self) -> Iterator[None]:

@@ -8,24 +8,11 @@ from typing import TypeVar
 from ..remote import StoreUnreachable
 from .stop import StopRequest
 
-PASSING = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EIO,
-    errno.ESTALE,
-    errno.EAGAIN,
-    errno.EBUSY,
-    errno.EREMOTEIO,
-    errno.ENETDOWN,
-    errno.ENETUNREACH,
-    errno.EHOSTDOWN,
-    errno.EHOSTUNREACH,
-    errno.ETIMEDOUT,
-    errno.ECONNREFUSED,
-    errno.ECONNRESET,
-    errno.ECONNABORTED,
-    errno.EPIPE,
-}
+_NAMES = """
+ENOSPC EDQUOT EIO ESTALE EAGAIN EBUSY EREMOTEIO EPIPE
+ENETDOWN ENETUNREACH EHOSTDOWN EHOSTUNREACH ETIMEDOUT ECONNREFUSED ECONNRESET ECONNABORTED
+"""
+PASSING = {getattr(errno, name) for name in _NAMES.split() if hasattr(errno, name)}  # macOS has no EREMOTEIO, say
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds; each is twice the one before
 LOOK = 0.1  # seconds between looks at a stop request
 T = TypeVar("T")
