@@ -98,15 +98,6 @@ def replace_keeping(path: Place, content: bytes, fresh: Place, previous: Place) 
     write_atomically(path, content)
 
 
-def remove(path: Place) -> None:
-    """Removes a file, if it is there."""
-    if isinstance(path, Path):
-        path.unlink(missing_ok=True)
-        return
-    with remote.sentences(path), suppress(FileNotFoundError):
-        path.fs.rm_file(path.path)
-
-
 def exists(path: Place) -> bool:
     """Whether there is such a file now."""
     if isinstance(path, Path):
