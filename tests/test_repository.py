@@ -1,6 +1,7 @@
 """What the repository promises about itself."""
 
 import ast
+import csv
 import json
 import re
 import subprocess
@@ -12,6 +13,12 @@ from statistics import mean, stdev
 import nbformat
 import pytest
 import yaml
+
+from reslab import RunConfig, RunStore
+from reslab.batch.spec import Experiment
+from reslab.claims import ledger
+from reslab.files import write_json
+from reslab.runs import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
@@ -145,6 +152,49 @@ def test_precisions_in_the_text_are_those_of_the_committed_runs():
         errors = ([final[name] for final in finals] for name in ("train_error", "test_error"))
         cells = " | ".join(f"{mean(values):.2f} ± {stdev(values):.2f}" for values in errors)
         assert len(finals) == 3 and f"| {precision} | {cells} |" in text
+
+
+def test_what_grows_with_the_number_of_runs_is_as_it_was_measured():
+    text = (ROOT / "docs/benchmarks.md").read_text()
+    result = json.loads((ROOT / "experiments/results/scale.json").read_text())
+    assert f"commit {result['commit'][:7]}" in text and not result["dirty"]
+    for row in result["rows"]:
+        seconds = f"{1000 * row['seconds']:.0f} ms" if row["what"].startswith("orch") else f"{row['seconds']:.2f} s"
+        assert f"| {row['what']} | {row['runs']:,} | {seconds} |" in text, row
+
+
+@pytest.mark.parametrize("name", ["chaos-local", "chaos-s3"])
+def test_the_story_of_the_kills_is_the_one_that_was_told(name):
+    text = (ROOT / "docs/benchmarks.md").read_text()
+    story = json.loads((ROOT / f"experiments/results/{name}.json").read_text())
+    assert f"commit {story['commit'][:7]}" in text and not story["dirty"]
+    killed = ", ".join(f"{count} {kind}" for kind, count in sorted(story["killed"].items()))
+    assert f"{sum(story['killed'].values())} ({killed})" in text and f"| {story['typed']} |" in text
+
+
+def test_verdicts_in_the_text_are_those_of_the_committed_runs(tmp_path):
+    """Runs are put together again from experiments/results/, and the claims tested on them anew."""
+    stem = ROOT / "experiments/results/degradation-2000"
+    with open(f"{stem}.csv", newline="") as file:
+        points = list(csv.DictReader(file))
+    runs = []
+    for name, facts in json.loads(Path(f"{stem}.json").read_text()).items():
+        run = RunStore(tmp_path).create(RunConfig.from_dict(facts["config"]))
+        assert run.id == name
+        run.write_metrics([{key: row[key] for key in COLUMNS} for row in points if row["run"] == name])
+        write_json(run.path / "status.json", dict(state="done", iteration=2000, iterations=2000, heartbeat=0.0))
+        runs.append(run)
+    study = Experiment.load("degradation")
+    verdicts = ledger(runs, names=list(study.claims))
+    assert verdicts.markdown().strip() in Path(f"{stem}.md").read_text()
+    told = (ROOT / "README.md").read_text()
+    for verdict in verdicts:
+        if verdict.interval and len(verdict.findings) == 1:
+            low, high = verdict.interval
+            numbers = f"{verdict.effect:+.1f} [{low:+.1f}, {high:+.1f}]".replace("-", "−")
+            assert f"| {verdict.claim.statement.rstrip('.')} | {numbers} | {verdict.verdict} |" in told, (
+                verdict.claim.name
+            )
 
 
 def test_every_tracked_text_file_is_free_of_machine_paths():

@@ -51,7 +51,7 @@ class Worker:
         """
         with self.folder.gate():
             for left in self.folder.path.glob(TEMPORARY):  # by a writer that was killed
-                left.unlink()
+                left.unlink(missing_ok=True)
             tickets = self.folder.tickets()
             for ticket in tickets:
                 if ticket.process():
