@@ -30,6 +30,18 @@ def test_a_run_is_read_from_its_folder(tmp_path):
     assert look("a", "starting", a_run(tmp_path, "interrupted"), 99.0, since).state == "stopping"
 
 
+def test_a_run_that_waits_for_its_store_says_why(tmp_path):
+    run = a_run(tmp_path)
+    note = "/disk cannot be written: No space left on device; training goes on by itself when it can"
+    (run.path / "status.json").write_text(json.dumps(run.status | dict(paused=note)))
+    seen = look("a", "starting", run, 99.0, time.time() - 10)
+    assert seen.state == "paused" and seen.line().endswith(f"1,234 images/s, {note}")
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    with watch(console, 1) as table:
+        table.show(lambda: [seen], last=True)
+    assert "No space left on device" in console.file.getvalue() and "1 running" in console.file.getvalue()
+
+
 def test_what_an_earlier_sitting_left_is_not_taken_for_this_one(tmp_path):
     run = a_run(tmp_path, "interrupted", heartbeat=1000.0)
     assert look("a", "starting", run, 99.0, time.time()) == Seen("a", "starting", left=99.0)

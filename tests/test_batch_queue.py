@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -16,10 +17,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from reslab import RunConfig, RunStore, cli, train
+from reslab import RunConfig, RunStore, train
 from reslab.batch import queue as module
 from reslab.batch import worker as worker_module
 from reslab.batch.queue import Queue, train_command
+from reslab.cli import app
 
 from . import processes
 from .processes import result, wait_until
@@ -39,6 +41,9 @@ STUBBORN = (
     "import sys, signal, time, pathlib; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
     "pathlib.Path(sys.argv[1], 'begun').touch(); time.sleep(60)"
 )
+
+
+train_module = import_module("reslab.cli.train")
 
 
 @pytest.fixture
@@ -384,14 +389,14 @@ def test_the_command_says_every_field(config, tmp_path, monkeypatch):
         given.update(options, config=config, store=store.root)
         raise SystemExit(0)
 
-    monkeypatch.setattr(cli, "train", fake)
+    monkeypatch.setattr(train_module, "train", fake)
     monkeypatch.setattr("torch.set_num_threads", lambda count: given.update(threads=count))
     command = train_command(config, tmp_path, "some where", "cpu", 3)
     assert command[1:4] == ["-m", "reslab", "train"]
     for field in fields(config):
         if getattr(config, field.name) not in (None, ()):
             assert any(part.startswith(f"--{field.name.replace('_', '-')}=") for part in command), field.name
-    done = CliRunner().invoke(cli.app, command[3:])
+    done = CliRunner().invoke(app, command[3:])
     assert done.exit_code == 0, done.output
     assert given["config"] == config and given["config"].id == config.id and given["store"] == tmp_path
     assert (given["data"], given["device"], given["threads"]) == (Path("some where"), "cpu", 3)
@@ -399,4 +404,4 @@ def test_the_command_says_every_field(config, tmp_path, monkeypatch):
 
 
 def test_train_is_what_the_command_line_calls():
-    assert cli.train is train
+    assert train_module.train is train

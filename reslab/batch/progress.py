@@ -16,16 +16,22 @@ from ..training.estimate import together
 LINES_EVERY = 30.0  # seconds between two log lines of one run
 LOOK_EVERY = 0.5  # seconds between two looks at the run folders
 # In the order in which a table that is too small for all shows them.
-STATES = ("running", "elsewhere", "finishing", "stopping", "starting", "queued", "failed", "interrupted")
-COUNTED = {"finishing": "running", "stopping": "running", "starting": "running", "interrupted": "failed"}
+STATES = ("paused", "running", "elsewhere", "finishing", "stopping", "starting", "queued", "failed", "interrupted")
+COUNTED = {
+    "paused": "running",
+    "finishing": "running",
+    "stopping": "running",
+    "starting": "running",
+    "interrupted": "failed",
+}
 
 
 @dataclass(frozen=True)
 class Seen:
     """One job as it stands; None is not known yet.
 
-    `state`: waiting, starting, running, finishing or stopping (on a cluster also queued), elsewhere where another batch
-    trains it, and in the end done, failed or interrupted.
+    `state`: waiting, starting, running, paused while its store cannot be used, finishing or stopping (on a cluster also
+    queued), elsewhere where another batch trains it, and in the end done, failed or interrupted.
     """
 
     label: str
@@ -35,7 +41,7 @@ class Seen:
     train_error: float | None = None  # percent
     images_per_second: float | None = None
     left: float | None = None  # seconds
-    note: str = ""  # why it waits again
+    note: str = ""  # why it waits again, or is paused
 
     def cells(self) -> tuple[str, ...]:
         at = "" if self.iteration is None else f"{self.iteration:,} of {self.iterations:,}"
@@ -47,7 +53,7 @@ class Seen:
     def line(self) -> str:
         label, state, at, error, speed, left = self.cells()
         parts = [at and f"iteration {at}", error and f"training error {error}", speed and f"{speed} images/s"]
-        again = self.note and f"to be tried again: {self.note}"
+        again = self.note and (self.note if state == "paused" else f"to be tried again: {self.note}")
         return f"{label}: " + ", ".join([state, *filter(None, [*parts, left and f"{left} left", again])])
 
 
@@ -65,10 +71,11 @@ def look(label: str, state: str, run: Run | None, seconds: float | None, since: 
         return Seen(label, state, left=seconds if begins else None)
     last = (run.metrics or [{}])[-1]
     at, end = max(status["iteration"], last.get("iteration", 0)), status["iterations"]
-    left = None
+    left, note = None, status.get("paused", "") if state == "running" else ""
+    state = "paused" if note else state
     if state in ("running", "elsewhere"):
         left = (end - at) * last["seconds"] / last["iteration"] if last else seconds
-    return Seen(label, state, at, end, last.get("train_error"), last.get("images_per_second"), left)
+    return Seen(label, state, at, end, last.get("train_error"), last.get("images_per_second"), left, note)
 
 
 class Watch(Protocol):
@@ -120,7 +127,8 @@ class LiveTable:
         for row in shown:
             table.add_row(*row.cells())
         hidden = f" ({len(rows) - len(shown)} not shown)" if len(shown) < len(rows) else ""
-        table.caption = summary(rows, self._at_once) + hidden
+        notes = dict.fromkeys(f"Paused: {row.note}" for row in rows if row.state == "paused")
+        table.caption = "\n".join([summary(rows, self._at_once) + hidden, *notes])
         table.caption_justify = "left"
         return table
 

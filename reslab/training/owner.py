@@ -53,6 +53,7 @@ class Owner:
             failure=failure,
             token=self._token,
             metrics=self.metrics,
+            paused=self.patience.note,  # a full disk often has room for this file all the same
         )
 
     def _write_status(self, state: str, failure: dict[str, Any] | None = None) -> None:

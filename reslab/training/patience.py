@@ -26,24 +26,29 @@ def can_pass(error: OSError) -> bool:
 class Patience:
     """patience(action) does what reads or writes `place`, again and again while it fails for a reason that can pass.
 
-    Every failure is told by `tell`. A stop request that comes meanwhile ends the wait: nothing is then written that is
-    newer than what is there. `action` must be one that may be done again after it was done in part.
+    Every failure is told by `tell`; `note` is what was told last, "" while all is well. A stop request that comes
+    meanwhile ends the wait: nothing is then written that is newer than what is there. `action` must be one that may be
+    done again after it was done in part.
     """
 
     def __init__(self, place: str, tell: Callable[[str], None] | None = None, stop: StopRequest | None = None):
         self.place, self.tell, self.stop = place, tell or (lambda _note: None), stop or StopRequest()
+        self.note = ""
 
     def __call__(self, action: Callable[[], T], doing: str = "written") -> T:
         wait = FIRST_WAIT
         while True:
             try:
-                return action()
+                result = action()
+                self.note = ""
+                return result
             except OSError as error:
                 if not can_pass(error):
                     raise
                 reason = error.reason if isinstance(error, StoreUnreachable) else error.strerror
             self._stop_if_asked()
-            self.tell(f"paused: {self.place} cannot be {doing}: {reason}; training goes on by itself when it can")
+            self.note = f"{self.place} cannot be {doing}: {reason}; training goes on by itself when it can"
+            self.tell(f"paused: {self.note}")
             self._sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
 
