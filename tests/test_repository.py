@@ -59,8 +59,8 @@ def test_what_is_imported_is_declared():
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
             for module in {m.split(".")[0] for m in modules} - sys.stdlib_module_names - {"reslab"}:
-                # ipykernel and jupyterlab bring jupyter_client and IPython along; tensorboard is an extra
-                known = declared | {"jupyter_client", "IPython", "traitlets", "click", "tensorboard"}
+                # ipykernel and jupyterlab bring jupyter_client and IPython along; ray and tensorboard are extras
+                known = declared | {"jupyter_client", "IPython", "traitlets", "click", "ray", "tensorboard"}
                 assert names.get(module, module) in known, f"{path}: {module}"
 
 
