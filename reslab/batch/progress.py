@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from ..runs import Run
 from ..training.estimate import together
@@ -119,18 +120,16 @@ class LiveTable:
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def _table(self, rows: Sequence[Seen]) -> Table:
+    def _table(self, rows: Sequence[Seen]) -> Group:
         table = Table("run", "state", box=None, pad_edge=False)
         for name in ("iteration", "training error", "images/s", "time left"):
             table.add_column(name, justify="right")
-        shown = visible(rows, self._console.height - 4)  # head, caption, and a line of the shell's
+        notes = list(dict.fromkeys(f"Paused: {row.note}" for row in rows if row.state == "paused"))
+        shown = visible(rows, self._console.height - 4 - 2 * len(notes))  # head, summary, and a line of the shell's
         for row in shown:
             table.add_row(*row.cells())
         hidden = f" ({len(rows) - len(shown)} not shown)" if len(shown) < len(rows) else ""
-        notes = dict.fromkeys(f"Paused: {row.note}" for row in rows if row.state == "paused")
-        table.caption = "\n".join([summary(rows, self._at_once) + hidden, *notes])
-        table.caption_justify = "left"
-        return table
+        return Group(table, *map(Text, [summary(rows, self._at_once) + hidden, *notes]))
 
 
 class LogLines:
