@@ -1,15 +1,17 @@
 """What one copies out of the explorer gives the same config again, in every form."""
 
 import shlex
+from importlib import import_module
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from reslab import RunConfig, cli
+from reslab import RunConfig
 from reslab.batch.queue import train_command
 from reslab.batch.sharing import as_command, as_experiment, as_python, settings
 from reslab.batch.spec import Experiment
+from reslab.cli import app
 
 PLUGIN = """\
 from reslab.nets import Shortcut, register
@@ -47,8 +49,8 @@ def parsed(words, monkeypatch):
         given.append(config)
         raise SystemExit(0)
 
-    monkeypatch.setattr(cli, "train", train)
-    done = CliRunner().invoke(cli.app, words)
+    monkeypatch.setattr(import_module("reslab.cli.train"), "train", train)
+    done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     return given[0]
 
