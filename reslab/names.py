@@ -23,3 +23,11 @@ def check_names(given: Iterable[str], allowed: Sequence[str], where: str) -> Non
             )
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise ValueError(f"{name!r} is not a parameter of {where}; {hint}It has: {', '.join(allowed)}")
+
+
+def assignment(text: str, option: str) -> tuple[str, str]:
+    """("lr", "0.05") from "lr=0.05". Raises ValueError for what is not NAME=VALUE, with how to write it."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ValueError(f"{option} {text!r} is not NAME=VALUE; write {option} lr=0.05")
+    return name, value

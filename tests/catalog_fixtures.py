@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from upath import UPath
 
 from reslab import Run, RunConfig, RunStore
 from reslab.files import write_json
@@ -49,8 +48,7 @@ def make_store(folder: Path) -> tuple[RunStore, dict[str, Run]]:
 
 def in_memory(store: RunStore, name: str) -> RunStore:
     """A copy of the store on a URL."""
-    copy = RunStore(store.root)
-    copy.root = UPath(f"memory://{name}")
+    copy = RunStore(f"memory://{name}")
     for path in store.root.rglob("*"):
         if path.is_file():
             copy.root.fs.pipe_file(f"/{name}/{path.relative_to(store.root)}", path.read_bytes())

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from reslab import Run, RunConfig, RunStore
+from reslab import RunConfig, RunStore
 from reslab.catalog import find, pruning, resolve, sort
 from reslab.catalog.comparison import compare
 from reslab.catalog.reading import reader
@@ -19,11 +19,6 @@ from .catalog_fixtures import in_memory, make_run, make_store, status
 @pytest.fixture
 def made(tmp_path):
     return make_store(tmp_path / "runs")
-
-
-@pytest.fixture
-def urls(monkeypatch):
-    monkeypatch.setattr(Run, "__init__", lambda self, path: setattr(self, "path", path))
 
 
 def as_told(store: RunStore) -> dict[str, tuple]:
@@ -43,7 +38,7 @@ def test_it_says_what_the_runs_say(made, configs):
     assert all(e.iterations == 12 and e.run.id == e.id for e in entries)
 
 
-def test_it_says_the_same_of_a_store_on_a_url(made, urls):
+def test_it_says_the_same_of_a_store_on_a_url(made):
     store, _ = made
     told = as_told(store)
     entries = find(in_memory(store, "listing")).entries
@@ -51,7 +46,7 @@ def test_it_says_the_same_of_a_store_on_a_url(made, urls):
     assert find(in_memory(store, "listing"), "failed").entries == [e for e in entries if e.state == "failed"]
 
 
-def test_on_a_url_a_run_is_done_if_its_metrics_are_the_owners_last(made, urls):
+def test_on_a_url_a_run_is_done_if_its_metrics_are_the_owners_last(made):
     store, runs = made
     values = json.loads((runs["done"].path / "status.json").read_text())
     (runs["done"].path / "status.json").write_text(json.dumps(values | dict(metrics="another digest")))

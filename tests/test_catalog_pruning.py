@@ -6,7 +6,7 @@ import time
 import pytest
 from filelock import FileLock
 
-from reslab import Run, RunConfig, RunStore, train
+from reslab import RunConfig, RunStore, train
 from reslab.catalog import find, pruning
 from reslab.training.checkpoint import NEWEST_FIRST
 from reslab.training.owner import Owner
@@ -17,11 +17,6 @@ from .catalog_fixtures import in_memory, make_store, status
 @pytest.fixture
 def made(tmp_path):
     return make_store(tmp_path / "runs")
-
-
-@pytest.fixture
-def urls(monkeypatch):
-    monkeypatch.setattr(Run, "__init__", lambda self, path: setattr(self, "path", path))
 
 
 def entry(store: RunStore, state: str):
@@ -113,7 +108,7 @@ def test_checkpoints_go_and_the_rest_stays(made):
 # A store on a URL
 
 
-def test_on_a_url_all_files_go(made, urls):
+def test_on_a_url_all_files_go(made):
     store = in_memory(made[0], "pruned")
     assert pruning.size(entry(store, "failed").run, pruning.CHECKPOINTS) == 30
     assert pruning.remove_checkpoints(entry(store, "done")) is None
@@ -123,7 +118,7 @@ def test_on_a_url_all_files_go(made, urls):
     assert not [path for path in store.root.fs.find("/pruned") if "plain14" in path or ".pruned" in path]
 
 
-def test_on_a_url_what_has_changed_is_left_alone(made, urls):
+def test_on_a_url_what_has_changed_is_left_alone(made):
     store = in_memory(made[0], "changed")
     listed = entry(store, "failed")
     path = f"/changed/{listed.id}/status.json"
@@ -134,7 +129,7 @@ def test_on_a_url_what_has_changed_is_left_alone(made, urls):
 
 
 @pytest.mark.parametrize("deletions", range(8))
-def test_on_a_url_a_crash_at_any_deletion_is_finished_by_the_next_sweep(made, urls, monkeypatch, deletions):
+def test_on_a_url_a_crash_at_any_deletion_is_finished_by_the_next_sweep(made, monkeypatch, deletions):
     store = in_memory(made[0], f"crash{deletions}")
     listed, left = entry(store, "failed"), deletions
     fs = type(store.root.fs)

@@ -146,6 +146,7 @@ def test_the_heart_survives_a_full_disk(tmp_path, monkeypatch):
     wait_until(lambda: disk.failures == 0, seconds=5)
     silent = run.status["heartbeat"]
     wait_until(lambda: run.status["heartbeat"] > silent, seconds=5)
+    assert run.state == "running"
     owner.release("interrupted")
 
 

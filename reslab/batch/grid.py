@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, get_origin
 
-from ..names import check_names
+from ..names import assignment, check_names
 from ..training.config import RunConfig
 from .lines import yaml_value
 
@@ -45,10 +45,8 @@ def told(grid: Grid) -> str:
 def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
     """{"depth": 20} from "depth=20", values read as YAML. Raises ValueError for what is not NAME=VALUE or is twice."""
     parameters = {}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not (name and equals):
-            raise ValueError(f"-p {assignment!r} is not NAME=VALUE; write -p lr=0.05")
+    for given in assignments:
+        name, text = assignment(given, "-p")
         if name in parameters:
             raise ValueError(f"-p {name}=... is there twice; for several values write -p '{name}=[..., ...]'")
         parameters[name] = yaml_value(text)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..catalog import Entry, find
+from ..names import assignment
 from ..runs import RunStore
 from .sentences import sentences
 
@@ -62,10 +63,8 @@ def filter_options(command: Callable) -> Callable:
 
 
 def _merged(wanted: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not (name and equals):
-            raise ValueError(f"--where {assignment!r} is not NAME=VALUE; write --where lr=0.05")
+    for given in assignments:
+        name, text = assignment(given, "--where")
         if name in wanted:
             raise ValueError(f"{name} is asked for twice; a run has one")
         try:
