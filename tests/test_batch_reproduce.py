@@ -78,7 +78,7 @@ def test_a_stopped_study_goes_on_as_if_it_had_not_been(tmp_path):
     config = RunConfig(8, "A", "smoke", iterations=500, log_every=50)
     run = RunStore(tmp_path / "runs").run(config)
     command = [sys.executable, "-m", "reslab", "reproduce", str(study), "--store", str(tmp_path / "runs")]
-    command += ["-p", "shortcut=A", "-p", "iterations=500", "-p", "log_every=50"]
+    command += ["--out", str(tmp_path / "reports"), "-p", "shortcut=A", "-p", "iterations=500", "-p", "log_every=50"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD) as process:
         wait_until(lambda: run.metrics)
         process.terminate()

@@ -87,13 +87,19 @@ def test_one_trains_and_the_others_wait_or_are_told(s3, on_disk):
     assert f"process {first.pid}" in notes[0] and "resumed" not in run.provenance
 
 
-def test_a_store_that_does_not_let_go_of_the_old_claim_is_waited_for(s3, on_disk):
+def train_half(store):
+    """Stops after the log point at iteration 30."""
+
     def stop(progress):
         if progress.row and progress.iteration == 30:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(CONFIG, s3.url, progress=stop)
+        train(CONFIG, store, progress=stop)
+
+
+def test_a_store_that_does_not_let_go_of_the_old_claim_is_waited_for(s3, on_disk):
+    train_half(s3.url)
     for _ in range(100):  # more often than the driver tries
         s3.plan("DELETE", "owner-", "lost request")
     notes = []
@@ -110,12 +116,7 @@ def test_a_store_that_does_not_let_go_of_the_old_claim_is_waited_for(s3, on_disk
 
 
 def test_a_damaged_checkpoint_costs_time_and_nothing_else(s3, on_disk):
-    def stop(progress):
-        if progress.row and progress.iteration == 30:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(CONFIG, s3.url, progress=stop)
+    train_half(s3.url)
     run = RunStore(s3.url).run(CONFIG)
     path = run.path / checkpoint.NAME
     path.fs.pipe_file(path.path, path.fs.cat_file(path.path)[:-100])
