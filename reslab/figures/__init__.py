@@ -6,6 +6,7 @@ from .finals import final_errors
 from .images import image_grid
 from .style import net_colour, net_label
 from .table import summary_table
+from .timing import timing
 from .verdicts import verdict_intervals
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "net_label",
     "speed",
     "summary_table",
+    "timing",
     "verdict_intervals",
 ]
