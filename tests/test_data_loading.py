@@ -100,7 +100,7 @@ def test_a_worker_that_was_killed_is_told_in_a_sentence():
         results = workers.run(partial(time.sleep, 0.05) for _ in range(1000))
         next(results)
         processes(workers)[0].kill()
-        with pytest.raises(DataError, match="a process that decodes pictures has died .* use fewer workers") as caught:
+        with pytest.raises(DataError, match=r"a process that decodes pictures has died .* use fewer workers") as caught:
             list(results)
         assert "\n" not in str(caught.value)
 

@@ -1,4 +1,6 @@
-"""Data sets of pictures by name: a folder of one's own, ImageNet where the user has it, Imagenette found or downloaded."""
+"""Data sets of pictures by name: a folder of one's own, ImageNet where the user has it, Imagenette found or
+downloaded.
+"""
 
 import os
 import re
@@ -39,8 +41,8 @@ def find_pictures(dataset: str, root: str | Path | None = None) -> Pictures:
     found = _find(dataset, root)
     if found is None and dataset == "imagenet":
         raise DataError(
-            f"ImageNet is not in {shown(root)}, as {' or '.join(FOLDERS[dataset])} or with train/ and val/ right there; "
-            f"{WHERE_IMAGENET_IS_HAD}"
+            f"ImageNet is not in {shown(root)}, as {' or '.join(FOLDERS[dataset])} or with train/ and val/ right "
+            f"there; {WHERE_IMAGENET_IS_HAD}"
         )
     return _checked(dataset, found or _download(root))
 
@@ -63,8 +65,8 @@ def _checked(dataset: str, folder: Path) -> Pictures:
     if (found.train, found.test, found.classes) != (known.train, known.test, known.classes):
         raise DataError(
             f"{shown(folder)} has {found.train:,} training and {found.test:,} held-out pictures of {found.classes:,} "
-            f"classes, but {dataset} has {known.train:,} and {known.test:,} of {known.classes:,}; complete the copy, or "
-            f"train on it as the data set {FOLDER}{shown(folder)}"
+            f"classes, but {dataset} has {known.train:,} and {known.test:,} of {known.classes:,}; complete the copy, "
+            f"or train on it as the data set {FOLDER}{shown(folder)}"
         )
     return pictures
 

@@ -96,7 +96,8 @@ def open_pictures(path: str | Path) -> Pictures:
     if empty:
         raise DataError(
             f"{where} has class folders without a picture ({listed(empty)}); put files ending in "
-            f"{', '.join(e[1:] for e in EXTENSIONS)} directly into them, or remove the class from train/ and {held_out}/"
+            f"{', '.join(e[1:] for e in EXTENSIONS)} directly into them, or remove the class from train/ and "
+            f"{held_out}/"
         )
     digest, stamp = hashlib.sha256(), hashlib.sha256()
     for file, size, modified in sorted(files):

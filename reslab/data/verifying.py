@@ -1,4 +1,6 @@
-"""Every picture decoded once before the first training: better to hear of all damaged files now than of one each night."""
+"""Every picture decoded once before the first training: better to hear of all damaged files now than of one each
+night.
+"""
 
 import os
 from collections.abc import Sequence
