@@ -34,7 +34,10 @@ def no_proxy(monkeypatch):
 
 
 def write(root: Path) -> Path:
-    return write_pictures(root, WORDS, train=2, test=1)
+    write_pictures(root, WORDS, train=2, test=1)
+    for file in root.glob("*/n*/*.jpg"):
+        file.rename(file.with_suffix(".JPEG"))  # as they are called there
+    return root
 
 
 def sentence(dataset: str, root: Path | None) -> str:
@@ -90,7 +93,7 @@ def test_imagenet_cannot_be_downloaded(tmp_path):
 
 def test_counts_are_checked(tmp_path):
     write(tmp_path / "imagenet")
-    (tmp_path / "imagenet" / "train" / WORDS[0] / "000.jpg").unlink()
+    (tmp_path / "imagenet" / "train" / WORDS[0] / "000.JPEG").unlink()
     message = sentence("imagenet", tmp_path)
     assert "has 7 training and 4 held-out pictures of 4 classes, but imagenet has 8 and 4 of 4" in message
     assert message.endswith(f"train on it as the data set folder:{tmp_path / 'imagenet'}")
