@@ -7,7 +7,7 @@ nothing.
 import hashlib
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from .draws import permutation
 from .loading import Job, Workers, default_workers
 from .pictures import Pictures, Split
 from .remembered import remembered
+from .verifying import verify
 from .views import COLOUR, Views, lighting
 
 MEAN = 6  # a stream of random numbers, apart from those in batches.py and views.py
@@ -60,12 +61,20 @@ class PictureSource:
             kept, validation = split(len(self.train.names), val_split)
             self.train, self.test = self.train.chosen(kept), self.train.chosen(validation)
         self.global_batch, self.per_epoch = batch, len(self.train.names) // batch
-        rank, processes = share
+        self.share = rank, processes = share
         self.mine = range(rank * batch // processes, (rank + 1) * batch // processes)
         self.views = Views(str(pictures.root), size, scale, seed)
         self.workers = Workers(default_workers(processes) if workers is None else workers, self.device.type == "cuda")
         self._next, self._batches = -1, iter(())
         self._epoch, self._order = -1, torch.empty(0)
+
+    def prepare(self) -> None:
+        """Verifies every picture and makes the mean, unless both are remembered; after this nothing takes minutes.
+
+        Raises DataError, with all pictures that are damaged.
+        """
+        verify(self.pictures, self.workers, self.progress)
+        assert self.mean is not None
 
     def indices(self, iteration: int) -> torch.Tensor:
         """Which training pictures the global batch of `iteration` holds, int64 [batch]."""
@@ -99,12 +108,15 @@ class PictureSource:
     def held_out(
         self, views: int = 1, normalise: Normalise | None = None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """All held-out pictures in order, in batches: the central crop of each, float [b, 3, size, size], or its ten
-        crops, [b, 10, 3, size, size], and the labels. `normalise` takes the place of the source's own.
+        """The held-out pictures in order, in batches: the central crop of each, float [b, 3, size, size], or its ten
+        crops, [b, 10, 3, size, size], and the labels. Of several processes each gets every so many batches.
+        `normalise` takes the place of the source's own.
         """
         normalise, self._next = normalise or self.normalise, -1
         make = {1: self.views.centre, 10: self.views.ten}[views]
-        for images, labels in self.workers.run(_jobs(make, self.test, HELD_OUT_BATCH // views)):
+        rank, processes = self.share
+        jobs = islice(_jobs(make, self.test, HELD_OUT_BATCH // views), rank, None, processes)
+        for images, labels in self.workers.run(jobs):
             floats = normalise(images.to(self.device, non_blocking=True))
             yield floats.movedim(-1, -3), labels.to(self.device, non_blocking=True)
 

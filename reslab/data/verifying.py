@@ -5,16 +5,31 @@ night.
 import os
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from tqdm import tqdm
 
 from . import DataError
 from .decoding import fault
-from .loading import Workers
+from .known_pictures import find_pictures
+from .loading import Workers, default_workers
 from .pictures import TOLD, Pictures, shown
 from .remembered import remembered
 
 AT_ONCE = 64  # pictures a job: enough that asking costs nothing, few enough that the bar moves
+
+
+def verified_pictures(
+    dataset: str, root: str | Path | None = None, workers: int | None = None, progress: bool = True
+) -> Pictures:
+    """The pictures of "folder:PATH", "imagenet" or "imagenette", found below `root`, or downloaded, and verified.
+
+    Raises DataError as find_pictures and verify do.
+    """
+    pictures = find_pictures(dataset, root)
+    with Workers(default_workers() if workers is None else workers) as these:
+        verify(pictures, these, progress)
+    return pictures
 
 
 def verify(pictures: Pictures, workers: Workers, progress: bool = True) -> None:

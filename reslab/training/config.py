@@ -101,10 +101,12 @@ class RunConfig:
             values |= dict(stride_on="3x3") if values["block"] == "bottleneck" else {}
         elif self.family == "cifar":
             values |= dict(block="basic")
+        if isinstance(self.found, dict):  # as to_dict gives it
+            object.__setattr__(self, "found", Facts(**self.found))
         if isinstance(self.dataset, str) and self.dataset.startswith(FOLDER) and self.found is None:
             folder = Path(self.dataset.removeprefix(FOLDER)).expanduser().absolute()
             object.__setattr__(self, "dataset", f"{FOLDER}{folder}")
-            values |= dict(found=find_facts(self.dataset))
+            object.__setattr__(self, "found", find_facts(self.dataset))
         if self._of_pictures and type(self.image_size) is int:
             values |= dict(scale=tuple(round(self.image_size * side / 224) for side in (256, 480)), colour=0.1)
         for name, value in values.items():
@@ -124,8 +126,6 @@ class RunConfig:
             if value is None:
                 return None
             kind = get_args(kind)[0]
-        if kind is Facts and isinstance(value, dict):
-            return Facts(**value)
         if kind == tuple[Plugin, ...]:
             return self._needed_plugins(value)
         if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
