@@ -152,6 +152,14 @@ def test_the_fingerprint(pictures, source):  # noqa: F811
     assert source.fingerprint == dict(digest=pictures.digest, train=42, test=15, mean=mean)
 
 
+def test_examples_are_the_first_picture_of_each_class(folder, source):  # noqa: F811
+    images, labels = source.examples(2)
+    assert labels.tolist() == [0, 1] and images.dtype == torch.uint8
+    for image, name in zip(images, source.classes, strict=False):
+        first = min((folder / "train" / name).iterdir(), key=lambda path: path.name)
+        assert np.array_equal(image.permute(1, 2, 0), centre(first))
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_picture_damaged_later_is_named(folder, tmp_path, workers):  # noqa: F811
     mine = shutil.copytree(folder, tmp_path / "mine")

@@ -101,6 +101,15 @@ class PictureSource:
             floats = floats + shift[self.mine.start : self.mine.stop, None, None, :]
         return floats.permute(0, 3, 1, 2), labels.to(self.device, non_blocking=True)
 
+    def examples(self, most: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
+        """The central crop of the first training picture of each class, of the first `most`: uint8 [n, 3, size, size],
+        and labels [n].
+        """
+        labels = torch.arange(min(most, len(self.classes)))
+        first = torch.stack([(self.train.labels == label).nonzero()[0, 0] for label in labels])
+        chosen = self.train.chosen(first)
+        return self.views.centre(chosen.names, chosen.labels)[0].permute(0, 3, 1, 2), labels
+
     def _job(self, iteration: int) -> Job:
         mine = self.train.chosen(self.indices(iteration)[self.mine.start : self.mine.stop])
         return partial(self.views.training, mine.names, mine.labels, iteration, self.mine.start)

@@ -24,6 +24,11 @@ class Source(Protocol):
     def held_out(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The same of all held-out images, or of this process's share of them."""
 
+    def examples(self, most: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
+        """A training image of each class, of the first `most`, to be looked at: uint8 [n, 3, S, S] as the net's input
+        is before augmentation, and labels [n].
+        """
+
 
 @contextmanager
 def opened(
