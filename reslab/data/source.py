@@ -64,7 +64,7 @@ class PictureSource:
         self.share = rank, processes = share
         self.mine = range(rank * batch // processes, (rank + 1) * batch // processes)
         self.views = Views(str(pictures.root), size, scale, seed)
-        self.workers = Workers(default_workers(processes) if workers is None else workers, self.device.type == "cuda")
+        self.workers = Workers(default_workers() if workers is None else workers, self.device.type == "cuda")
         self._next, self._batches = -1, iter(())
         self._epoch, self._order = -1, torch.empty(0)
 
