@@ -74,7 +74,7 @@ class PictureSource:
         Raises DataError, with all pictures that are damaged.
         """
         verify(self.pictures, self.workers, self.progress)
-        assert self.mean is not None
+        _ = self.mean  # made at the first look
 
     def indices(self, iteration: int) -> torch.Tensor:
         """Which training pictures the global batch of `iteration` holds, int64 [batch]."""
