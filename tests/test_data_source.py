@@ -132,6 +132,15 @@ def test_held_out_pictures_in_order_single_and_ten_crops(folder, pictures, sourc
         assert torch.allclose(crops, (oracle.float() - mean) / 255, atol=1e-6)
 
 
+def test_processes_share_the_held_out_pictures(pictures, source, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("reslab.data.source.HELD_OUT_BATCH", 4)
+    ours = [list(make_source(pictures, share=(rank, 3)).held_out()) for rank in range(3)]
+    assert [len(batches) for batches in ours] == [2, 1, 1]
+    for number, (images, labels) in enumerate(source.held_out()):
+        part, part_labels = ours[number % 3][number // 3]
+        assert torch.equal(part, images) and torch.equal(part_labels, labels)
+
+
 def test_another_normalisation(source):
     ((images, _),) = source.held_out(normalise=lambda views: views.float() + 1)
     ((oracle, _),) = source.held_out(normalise=lambda views: views.float())

@@ -64,7 +64,7 @@ class PictureSource:
         self.share = rank, processes = share
         self.mine = range(rank * batch // processes, (rank + 1) * batch // processes)
         self.views = Views(str(pictures.root), size, scale, seed)
-        self.workers = Workers(default_workers(processes) if workers is None else workers, self.device.type == "cuda")
+        self.workers = Workers(default_workers() if workers is None else workers, self.device.type == "cuda")
         self._next, self._batches = -1, iter(())
         self._epoch, self._order = -1, torch.empty(0)
 
@@ -74,7 +74,7 @@ class PictureSource:
         Raises DataError, with all pictures that are damaged.
         """
         verify(self.pictures, self.workers, self.progress)
-        assert self.mean is not None
+        _ = self.mean  # made at the first look
 
     def indices(self, iteration: int) -> torch.Tensor:
         """Which training pictures the global batch of `iteration` holds, int64 [batch]."""

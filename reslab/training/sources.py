@@ -58,7 +58,7 @@ def opened(
     pictures = find_pictures(config.dataset, data)
     if config.found and config.found != pictures.facts:
         raise DataError(
-            f"{config.dataset} is not what it was when this run's config was made ({config.found.digest}, now "
+            f"{config.dataset!r} is not what it was when this run's config was made ({config.found.digest}, now "
             f"{pictures.digest}); put its files back, or make a new config, which is another run"
         )
     source = PictureSource(
