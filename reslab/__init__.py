@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from . import claims, figures, nets
     from .data import DataError, Dataset, load_dataset
-    from .nets import cifar_net
+    from .nets import cifar_net, imagenet_net
     from .runs import Run, RunStore
     from .training.config import RunConfig
     from .training.loop import train
@@ -21,6 +21,7 @@ __all__ = [
     "cifar_net",
     "claims",
     "figures",
+    "imagenet_net",
     "load_dataset",
     "nets",
     "train",
@@ -33,6 +34,7 @@ _HOMES = dict(
     RunConfig="training.config",
     RunStore="runs",
     cifar_net="nets",
+    imagenet_net="nets",
     load_dataset="data",
     train="training.loop",
 )

@@ -9,7 +9,7 @@ from reslab.batch.engines import EngineOptions
 from reslab.batch.notebook import declared, execute
 from reslab.batch.plan import make_plan, run_parameters
 from reslab.batch.spec import NOTEBOOKS
-from reslab.training.config import PROFILES
+from reslab.training.profiles import PROFILES
 
 from .batch_fixtures import SPEC, write_notebook, write_study
 

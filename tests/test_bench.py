@@ -117,7 +117,7 @@ def test_idle_nets_share_one_set_of_images():
     images = random_images(config)
     assert images.train_images.shape == (10_000, 3, 32, 32) and images.train_images.dtype == torch.uint8
     first, second = (Reslab(config, images, CPU, compiled=False) for _ in range(2))
-    assert first.task.batches.images.data_ptr() == second.task.batches.images.data_ptr()
+    assert first.task.source.batches.images.data_ptr() == second.task.source.batches.images.data_ptr()
 
 
 def test_timed_runs_the_work_once():

@@ -11,8 +11,8 @@ from reslab.batch.notebook import check_parameters
 from reslab.batch.spec import Experiment
 from reslab.bench import command, overheads
 from reslab.cli import app
-from reslab.training.config import PROFILES
 from reslab.training.estimate import Speed
+from reslab.training.profiles import PROFILES
 
 SMOKE = RunConfig(8, profile="smoke")
 

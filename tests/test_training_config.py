@@ -5,9 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from reslab import RunConfig
-from reslab.training.config import PROFILES, learning_rate
+from reslab.data import Facts
+from reslab.training.profiles import PROFILES
+from reslab.training.schedule import learning_rate
 
 
 def test_paper_profile_is_the_papers_recipe():
@@ -64,12 +67,62 @@ def test_every_field_changes_the_id():
     ) | dict(val_split=100, iterations=11, batch=8, lr=0.2, lr_drops=(5,), warmup_iterations=2, warmup_error=50.0)
     others |= dict(momentum=0.5, weight_decay=0.0, precision="fp32", log_every=4)
     others |= dict(activation_order="full-preactivation")
-    elsewhere = {"gate_bias", "plugins"}  # the former below, the latter in test_nets_plugins.py
+    # Below; in test_nets_plugins.py; in test_data_pictures.py.
+    elsewhere = {"gate_bias", "plugins", "family", "stem", "stride_on", "lr_plateau", "scale", "colour", "found"}
     assert set(others) | elsewhere == {field.name for field in dataclasses.fields(RunConfig)}
     changed = [dataclasses.replace(base, **{name: value}) for name, value in others.items()]
     gated = [RunConfig(profile="smoke", shortcut="exclusive-gating", gate_bias=bias) for bias in (0, -3, -6)]
     assert len({config.id for config in [base, *changed, *gated]}) == len(others) + 4
     assert gated[-1] == RunConfig(profile="smoke", shortcut="exclusive-gating")
+
+
+def test_the_imagenet_family_has_its_own_defaults():
+    config = RunConfig(depth=50, shortcut="B", family="imagenet", profile="short")
+    assert (config.block, config.stem, config.stride_on, config.width) == ("bottleneck", "imagenet", "3x3", 64)
+    assert config.id.startswith("cifar10-res50-B-imagenet-short-s0-")
+    basic = RunConfig(depth=18, family="imagenet", profile="smoke")
+    assert (basic.block, basic.stride_on, basic.width) == ("basic", None, 16)
+    paper = RunConfig(depth=34, profile="imagenet-paper")
+    assert (paper.family, paper.dataset, paper.width, paper.batch) == ("imagenet", "imagenet", 64, 256)
+    assert (paper.iterations, paper.image_size, paper.scale, paper.colour) == (600_000, 224, (256, 480), 0.1)
+    assert (paper.lr, paper.lr_drops, paper.lr_plateau) == (0.1, (), 5)
+    assert RunConfig(depth=34, profile="imagenet-paper", lr_drops=(300_000,)).lr_plateau == 0
+    assert RunConfig(depth=18, family="imagenet", profile="paper", lr_plateau=3).lr_drops == ()
+
+
+def test_every_field_of_the_imagenet_family_changes_the_id():
+    base = dict(depth=50, shortcut="B", family="imagenet", profile="smoke")
+    others = [dict(stem="cifar"), dict(stride_on="1x1"), dict(depth=101), dict(lr_plateau=2), dict(width=8)]
+    assert len({RunConfig(**base | other).id for other in [{}, *others]}) == len(others) + 1
+    same = RunConfig(**base, stem="imagenet", stride_on="3x3", block="bottleneck", width=16)
+    assert same == RunConfig(**base)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (dict(depth=20), "depth=20 is none of the ImageNet family's; allowed: 18, 34, 50, 101, 152"),
+        (dict(depth=50, shortcut="none"), "no plain twin"),
+        (dict(depth=50, block="basic"), "block='basic' is not possible; allowed: bottleneck"),
+        (dict(depth=18, stride_on="1x1"), "stride_on='1x1' is not possible; allowed: nothing: basic blocks"),
+        (dict(depth=18, stem="small"), "stem='small' is not possible; allowed: one of imagenet, cifar"),
+        (
+            dict(depth=18, lr_plateau=3, lr_drops=(4,)),
+            "lr_plateau=3 is not possible; allowed: 0 where there are lr_drops",
+        ),
+        (dict(depth=18, profile="imagenet-paper", scale=(200, 480)), "two lengths from image_size=224 on"),
+        (dict(depth=18, profile="imagenet-paper", colour=-1), "colour=-1.0 is not possible; allowed: 0 or more"),
+    ],
+)
+def test_what_the_imagenet_family_cannot_be_is_said(values, sentence):
+    with pytest.raises(ValueError) as refusal:
+        RunConfig(**dict(family="imagenet", profile="smoke") | values)
+    assert sentence in str(refusal.value)
+
+
+def test_the_imagenet_family_trains_through_the_same_config():
+    net = RunConfig(depth=18, shortcut="B", family="imagenet", stem="cifar", profile="smoke", width=4).make_net()
+    assert net(torch.zeros(2, 3, 8, 8)).shape == (2, 10)
 
 
 def test_ids_of_earlier_versions_are_kept():
@@ -91,7 +144,8 @@ def test_the_id_is_over_resolved_values_and_reads_well():
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_json_round_trip(profile):
-    config = RunConfig(depth=44, shortcut="C", profile=profile, seed=7)
+    depth = 34 if PROFILES[profile]["family"] == "imagenet" else 44
+    config = RunConfig(depth=depth, shortcut="C", profile=profile, seed=7)
     assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
@@ -102,7 +156,14 @@ def test_json_round_trip(profile):
         ("depth", "20", "type int"),
         ("shortcut", "D", "none, A, B, C"),
         ("profile", "papre", "paper, short, demo, smoke"),
-        ("dataset", "cifar100", "cifar10, shapes"),
+        ("family", "vgg", "cifar, imagenet"),
+        ("stem", "cifar", "family='imagenet'"),
+        ("stride_on", "1x1", "family='imagenet'"),
+        ("scale", (40, 60), "pictures in folders"),
+        ("colour", 0.1, "pictures in folders"),
+        ("lr_plateau", -1, "0 or more"),
+        ("found", Facts(1, 1, None, 1), "folder:PATH"),
+        ("dataset", "cifar100", "cifar10, shapes, imagenet, imagenette, folder:PATH"),
         ("precision", "fp16", "fp32, bf16"),
         ("seed", -1, "0 or more"),
         ("seed", True, "type int"),

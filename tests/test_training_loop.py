@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from reslab import RunConfig, RunStore, cifar_net, load_dataset, train
 from reslab.data.batches import Batches, resize
 from reslab.training import checkpoint
-from reslab.training.config import learning_rate
 from reslab.training.loop import RunFailed, pick_device
+from reslab.training.schedule import learning_rate
 from reslab.training.task import Classification
 
 CONFIG = RunConfig(depth=8, profile="smoke", precision="fp32")
@@ -105,7 +105,7 @@ def test_progress_reports_every_log_point(tmp_path):
 def test_val_split_evaluates_held_out_training_images():
     data = load_dataset("shapes")
     task = Classification(RunConfig(profile="smoke", val_split=500), data, "cpu")
-    assert len(task.batches.images) == 9_500 and len(task.held_out) == 500
+    assert len(task.source.batches.images) == 9_500 and len(task.source.images) == 500
     assert RunConfig(profile="paper", val_split=5000).batches_per_epoch == 45_000 // 128
 
 

@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..training.config import PROFILES, RunConfig
+from ..training.config import RunConfig
+from ..training.profiles import PROFILES
 from .grid import FIELDS, Grid, as_axis, check_fields, parse_parameters, points, told
 from .lines import yaml_value
 

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from ..names import check_names
-from ..training.config import PROFILES, RunConfig
+from ..training.config import RunConfig
+from ..training.profiles import PROFILES
 from .grid import Grid, as_axis, check_fields, points
 from .lines import Lines, first_word
 from .parameters import declared

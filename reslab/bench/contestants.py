@@ -9,10 +9,11 @@ from typing import Protocol
 
 import torch
 
-from ..data import DATASETS, Dataset
+from ..data import Dataset
+from ..data.tensors import EVALUATION_BATCH
 from ..training.config import RunConfig
 from ..training.state import State, step
-from ..training.task import EVALUATION_BATCH, Classification
+from ..training.task import Classification
 from .clock import timed
 
 WARM_UP = 5  # steps before anything is timed: they compile, choose algorithms and let the heap grow
@@ -64,7 +65,7 @@ def random_images(config: RunConfig) -> Dataset:
     """As many training images as the config's data set has, so that gathering a batch misses the caches as it does in
     a run; what is in them does not matter. Batches of several tasks share them.
     """
-    facts, generator = DATASETS[config.dataset], torch.Generator().manual_seed(0)
+    facts, generator = config.facts, torch.Generator().manual_seed(0)
 
     def split(count: int) -> tuple[torch.Tensor, torch.Tensor]:
         shape = (count, facts.size, facts.size, 3)  # the layout that Batches keeps: it need not copy them

@@ -9,17 +9,18 @@ import typer
 
 from ..nets import ORDERS, SHORTCUTS
 from ..nets.plugins import Plugin
-from ..training.config import FROM_PROFILE, RunConfig
+from ..training.config import RunConfig
+from ..training.profiles import FROM_PROFILE, PAPER
 
 FIELD_HELP = dict(
-    depth="Weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks.",
+    depth="Weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks; ImageNet family: 18, 34, 50, 101, 152.",
     shortcut=f"none is the plain net. All: {', '.join(SHORTCUTS)}; or one of your own.",
-    profile="Where unset options get their values: paper, short, demo or smoke.",
+    profile="Where unset options get their values: paper, short, demo, smoke or imagenet-paper.",
     seed="Of initialisation, data order and augmentation.",
-    dataset="cifar10 or shapes.",
-    block="basic or bottleneck.",
-    width="Channels of the first stage.",
-    image_size="Pixels; smaller than the data set's means average pooling.",
+    dataset="cifar10 or shapes; pictures: folder:PATH, imagenet or imagenette.",
+    block="basic or bottleneck. Default: basic; in the ImageNet family the depth says it.",
+    width="Channels of the first stage; by default four times as many in the ImageNet family.",
+    image_size="Pixels; smaller than a tensor data set's means average pooling.",
     val_split="Training images held out and evaluated instead of the test set.",
     iterations="Mini-batches until the end.",
     batch="Images a mini-batch.",
@@ -34,6 +35,12 @@ FIELD_HELP = dict(
     activation_order=f"Where BN and ReLU stand in a block: {', '.join(ORDERS)}.",
     gate_bias="That a gating shortcut's gates start from. Default: the shortcut's own.",
     plugins="A Python file with a shortcut of your own; may be given several times.",
+    family="cifar (three stages) or imagenet (four).",
+    stem="ImageNet family: imagenet (7x7 and max pooling, the default) or cifar (3x3).",
+    stride_on="ImageNet family, bottlenecks: 3x3 (as in torchvision, the default) or 1x1 (as in the paper).",
+    scale="Pictures: least and greatest length of the shorter side, pixels, such as 256,480, which is for 224.",
+    colour="Pictures: standard deviation of the colour augmentation. Default: 0.1.",
+    lr_plateau="Log points without progress until lr is divided by 10; 0: at lr_drops instead.",
 )
 
 OPTION_TYPES = {tuple[int, ...]: str, tuple[Plugin, ...]: list[str]}
@@ -43,11 +50,10 @@ def field_options(command: Callable) -> Callable:
     """Gives `command`, which takes **values, an option for every RunConfig field: made from the class."""
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
     options = []
-    for field in fields(RunConfig):
+    for field in (field for field in fields(RunConfig) if field.name in FIELD_HELP):
         kind = OPTION_TYPES.get(field.type, field.type)
-        from_profile = field.default is FROM_PROFILE
-        info = typer.Option(help=FIELD_HELP[field.name] + " Default: the profile's." * from_profile)
-        annotation = Annotated[kind | None if from_profile else kind, info]
+        info = typer.Option(help=FIELD_HELP[field.name] + " Default: the profile's." * (field.name in PAPER))
+        annotation = Annotated[kind | None if field.default is FROM_PROFILE else kind, info]
         options.append(
             inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation)
         )

@@ -31,8 +31,9 @@ def train_command(
 ) -> None:
     """Train one net; resume it, or return what is there."""
     with sentences():
-        if values["lr_drops"] is not None:
-            values["lr_drops"] = whole_numbers("lr_drops", values["lr_drops"], "240,340")
+        for name, example in (("lr_drops", "240,340"), ("scale", "256,480")):
+            if values[name] is not None:
+                values[name] = whole_numbers(name, values[name], example)
         config = RunConfig(**values)
         if threads:
             torch.set_num_threads(threads)

@@ -30,15 +30,33 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a data set before it is there: images in each split, their side in pixels, classes."""
+    """What is known of a data set before it is read: images in each split, their side in pixels (None: files of any
+    size), classes, and of a folder a digest of its files' names and sizes.
+    """
 
     train: int
     test: int
-    size: int
+    size: int | None
     classes: int
+    digest: str = ""
 
 
-DATASETS = {"cifar10": Facts(50_000, 10_000, 32, 10), "shapes": Facts(10_000, 2_000, 32, 10)}
+DATASETS = {
+    "cifar10": Facts(50_000, 10_000, 32, 10),
+    "shapes": Facts(10_000, 2_000, 32, 10),
+    "imagenet": Facts(1_281_167, 50_000, None, 1000),
+    "imagenette": Facts(9_469, 3_925, None, 10),
+}
+FOLDER = "folder:"  # before the path of a folder of pictures, as a data set's name
+
+
+def find_facts(name: str) -> Facts:
+    """What is in the folder of a data set called "folder:PATH". Raises DataError if there is none, or not sorted into
+    classes.
+    """
+    from .pictures import open_pictures
+
+    return open_pictures(Path(name.removeprefix(FOLDER))).facts
 
 
 def load_dataset(

@@ -43,8 +43,10 @@ def wanted(compile: str, config: "RunConfig", device: torch.device) -> bool:
 
 def saving(config: "RunConfig", kind: str) -> float:
     """Predicted seconds that compiling saves over the whole run."""
-    # Each stage has a third of the layers, and half the values of the stage before it.
-    values = config.batch * config.width * config.image_size**2 * config.depth * (1 + 1 / 2 + 1 / 4) / 3
+    # Each stage has half the values of the stage before it, and about as many layers.
+    stages = 3 if config.family == "cifar" else 4
+    size = config.image_size / 4 if config.stem == "imagenet" else config.image_size
+    values = config.batch * config.width * size**2 * config.depth * sum(0.5**s for s in range(stages)) / stages
     prices = PRICES[kind]
     return config.iterations * (prices.saved_layer * config.depth + prices.saved_value * values)
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..runs import Run
-from ..training.config import PROFILES, RunConfig
+from ..training.config import RunConfig
+from ..training.profiles import PROFILES
 from .style import mix, net_colour, net_label
 
-DATASET_NAMES = {"cifar10": "CIFAR-10"}
+DATASET_NAMES = dict(cifar10="CIFAR-10", imagenet="ImageNet", imagenette="Imagenette")
+FAMILY_NAMES = dict(cifar="CIFAR family", imagenet="ImageNet family")
 
 
 @dataclass(frozen=True)
@@ -130,10 +132,10 @@ def _rank(config: RunConfig) -> tuple:
 
 def overrides(config: RunConfig) -> dict[str, Any]:
     """The fields that do not have their profile's value, without those that name the net."""
-    names = ("depth", "shortcut", "block", "activation_order", "profile", "plugins")
+    names = ("depth", "shortcut", "family", "block", "activation_order", "profile", "plugins")
     identity = {name: getattr(config, name) for name in names}
     standard = RunConfig(**identity, iterations=config.iterations)  # its drops are stretched with it
-    changed = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in (*identity, "seed")}
+    changed = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in (*identity, "seed", "found")}
     changed = {name: value for name, value in changed.items() if value != getattr(standard, name)}
     if config.iterations != PROFILES[config.profile]["iterations"]:
         changed["iterations"] = config.iterations
@@ -145,9 +147,9 @@ def _labels(configs: list[RunConfig]) -> list[str]:
     labels = []
     for config in configs:
         namesakes = [other for other in configs if net_label(other) == net_label(config)]
-        extras = [DATASET_NAMES.get(config.dataset, config.dataset)] * (len({c.dataset for c in configs}) > 1) + [
-            config.profile
-        ] * (len({c.profile for c in configs}) > 1)
+        extras = [FAMILY_NAMES[config.family]] * (len({c.family for c in configs}) > 1)
+        extras += [dataset_title(config)] * (len({c.dataset for c in configs}) > 1)
+        extras += [config.profile] * (len({c.profile for c in configs}) > 1)
         mine, theirs = overrides(config), [overrides(other) for other in namesakes]
         if len({other.gate_bias for other in namesakes}) > 1:
             extras.append(f"bias {config.gate_bias:g}".replace("-", "−"))
@@ -171,9 +173,14 @@ def _colours(configs: list[RunConfig]) -> list[str]:
     return colours
 
 
+def dataset_title(config: RunConfig) -> str:
+    """The data set, as people write it."""
+    return DATASET_NAMES.get(config.dataset, config.dataset_name)
+
+
 def what(nets: list[Net]) -> str:
     """Data sets and profiles, as a title names them."""
-    names = sorted({DATASET_NAMES.get(net.config.dataset, net.config.dataset) for net in nets})
+    names = sorted({dataset_title(net.config) for net in nets})
     profiles = [profile for profile in PROFILES if profile in {net.config.profile for net in nets}]
     return f"{' and '.join(names)}, {' and '.join(profiles)} profile{'s' * (len(profiles) > 1)}"
 

@@ -65,7 +65,8 @@ TEMPLATE = go.layout.Template(
 def net_label(config: RunConfig) -> str:
     """The name people use: plain-56, ResNet-20 (option A), ResNet-56 (B), ResNet-56 (bottleneck)."""
     kind = "plain" if config.shortcut == "none" else "ResNet"
-    extras = [config.shortcut] * (config.shortcut not in ("none", "A")) + [config.block] * (config.block != "basic")
+    extras = [config.shortcut] * (config.shortcut not in ("none", "A"))
+    extras += [config.block] * (config.block != "basic" and config.family == "cifar")
     extras += [config.activation_order] * (config.activation_order != "original")
     return f"{kind}-{config.depth}" + (f" ({', '.join(extras)})" if extras else "")
 
@@ -85,7 +86,7 @@ def net_colour(config: RunConfig) -> str:
     if config.gate_bias is not None:  # lighter, the more open the gates start, and darker for more closed ones
         off = config.gate_bias - Gated.gate_bias
         colour = mix(colour, "#ffffff" if off > 0 else "#000000", 0.7 * (1 - math.exp(-abs(off) / 2)))
-    return colour if config.block == "basic" else mix(colour, "#000000", 0.35)
+    return colour if config.block == "basic" or config.family == "imagenet" else mix(colour, "#000000", 0.35)
 
 
 def _family(middle: str) -> tuple[str, str, str]:

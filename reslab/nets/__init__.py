@@ -2,6 +2,7 @@
 
 from .anatomy import Anatomy, Layer, anatomy
 from .cifar import CifarNet, cifar_net
+from .imagenet import ImageNetNet, imagenet_net
 from .orders import ORDERS
 from .plugins import PluginError
 from .registry import SHORTCUTS, Shortcut, register
@@ -13,10 +14,12 @@ __all__ = [
     "Anatomy",
     "CifarNet",
     "IdentityPadded",
+    "ImageNetNet",
     "Layer",
     "PluginError",
     "Shortcut",
     "anatomy",
     "cifar_net",
+    "imagenet_net",
     "register",
 ]

@@ -18,6 +18,8 @@ class Block(nn.Module):
 
     `order` says where BN and ReLU stand: see reslab.nets.orders. The first block of a pre-activation net is `activated`
     already, by the stem, for both of its branches (He et al. 2016, appendix): it leaves out its leading activation.
+    `stride_on` is the kernel of the convolution that has the stride: "1x1" is the first one, as in the paper, "3x3" the
+    first 3x3, as in torchvision. A basic block has it on its first 3x3 either way.
     """
 
     expansion = 1
@@ -31,6 +33,7 @@ class Block(nn.Module):
         shortcut: MakeShortcut,
         order: str = "original",
         activated: bool = False,
+        stride_on: str = "1x1",
     ):
         super().__init__()
         layers, out_channels = len(self.kernels), self.expansion * channels
@@ -38,10 +41,10 @@ class Block(nn.Module):
         self.steps = steps[len(ORDERS[order].leading) :] if activated else steps
         self.last = last
         widths = [in_channels, *[channels] * (layers - 1), out_channels]
+        strided = self.kernels.index(3) if stride_on == "3x3" else 0
         for i, kernel in enumerate(self.kernels):
             inside, outside = widths[i : i + 2]
-            # The stride is on the first convolution, as in the paper (torchvision has the bottleneck's on its 3x3).
-            conv = nn.Conv2d(inside, outside, kernel, stride if i == 0 else 1, kernel // 2, bias=False)
+            conv = nn.Conv2d(inside, outside, kernel, stride if i == strided else 1, kernel // 2, bias=False)
             norm = nn.BatchNorm2d(inside if "bn" in ORDERS[order].leading else outside)
             for name, layer in ((f"conv{i + 1}", conv), (f"bn{i + 1}", norm), (f"relu{i + 1}", nn.ReLU())):
                 if name in (*self.steps, *last):
@@ -74,6 +77,7 @@ class Bottleneck(Block):
 
 
 BLOCKS: dict[str, type[Block]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
+STRIDES = ("3x3", "1x1")  # where a bottleneck may have its stride
 
 
 def initialise(net: nn.Module, generator: torch.Generator | None = None) -> None:

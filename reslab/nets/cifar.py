@@ -1,17 +1,15 @@
 """The CIFAR-10 nets of He et al. 2015, section 4.2: 6n+2 weighted layers (9n+2 with bottleneck blocks)."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from .blocks import BLOCKS, MakeShortcut, initialise
-from .orders import ORDERS, check_order
-from .plugins import Plugin, load_plugin
-from .registry import shortcut_class
+from .blocks import BLOCKS, initialise
+from .plugins import Plugin
+from .stages import ShortcutAt, last_activation, make_stages, shortcut_maker
 
 
 class CifarNet(nn.Module):
@@ -25,30 +23,21 @@ class CifarNet(nn.Module):
     def __init__(
         self,
         blocks_per_stage: int,
-        shortcut_at: Callable[[float], MakeShortcut],
+        shortcut_at: ShortcutAt,
         width: int,
         block: str,
         num_classes: int,
         order: str = "original",
     ):
         super().__init__()
-        make, leading, count = BLOCKS[block], ORDERS[order].leading, 0
         self.stem = nn.Sequential(
             OrderedDict(conv=nn.Conv2d(3, width, 3, 1, 1, bias=False), bn=nn.BatchNorm2d(width), relu=nn.ReLU())
         )
-        channels = width
-        for stage in range(3):
-            blocks = OrderedDict()
-            for index in range(blocks_per_stage):
-                count += 1
-                stride = 2 if stage and not index else 1
-                shortcut = shortcut_at(count / (3 * blocks_per_stage))
-                activated = count == 1 and bool(leading)
-                blocks[f"block{index + 1}"] = make(channels, width * 2**stage, stride, shortcut, order, activated)
-                channels = width * 2**stage * make.expansion
-            self.add_module(f"stage{stage + 1}", nn.Sequential(blocks))
-        norm = OrderedDict(bn=nn.BatchNorm2d(channels)) if "bn" in leading else OrderedDict()
-        self.final = nn.Sequential(norm | OrderedDict(relu=nn.ReLU())) if leading else None
+        stages = make_stages([blocks_per_stage] * 3, width, block, shortcut_at, order)
+        for number, stage in enumerate(stages, 1):
+            self.add_module(f"stage{number}", stage)
+        channels = 4 * width * BLOCKS[block].expansion
+        self.final = last_activation(channels, order)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes)
 
@@ -92,14 +81,10 @@ def cifar_net(
     width or class count below 1, and a gate_bias for a shortcut without a gate.
     """
     n = check_depth(depth, block)
-    check_order(activation_order)
-    cls = shortcut_class(shortcut, [load_plugin(plugin) for plugin in plugins])
+    shortcut_at = shortcut_maker(shortcut, activation_order, gate_bias, plugins)
     for name, value in (("width", width), ("num_classes", num_classes)):
         if value < 1:
             raise ValueError(f"{name}={value} must be at least 1")
-    if gate_bias is not None and cls.gate_bias is None:
-        raise ValueError(f"gate_bias={gate_bias} is not possible; shortcut={shortcut!r} has no gate: leave it out")
-    gated = {} if gate_bias is None else dict(gate_bias=gate_bias)
-    net = CifarNet(n, lambda at: partial(cls, position=at, **gated), width, block, num_classes, activation_order)
+    net = CifarNet(n, shortcut_at, width, block, num_classes, activation_order)
     initialise(net, generator)
     return net

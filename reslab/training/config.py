@@ -4,62 +4,29 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
-from ..data import DATASETS
+from ..data import DATASETS, FOLDER, Facts, find_facts
 from ..names import check_names
+from ..nets.blocks import STRIDES
 from ..nets.cifar import CifarNet, check_depth, cifar_net
+from ..nets.imagenet import STEMS, ImageNetNet, check_imagenet_depth, imagenet_net
 from ..nets.orders import check_order
 from ..nets.plugins import Plugin, load_plugin
 from ..nets.registry import shortcut_class, source_digest
+from .profiles import FROM_PROFILE, PROFILES
 
 PRECISIONS = ("fp32", "bf16")
-WARMUP_DEPTH = 110  # from this depth on the paper warms up (section 4.2)
-
-# The paper's recipe (section 4.2). Every other profile is this one with other numbers.
-PAPER = dict(
-    dataset="cifar10",
-    image_size=32,
-    width=16,
-    iterations=64_000,
-    batch=128,
-    lr=0.1,
-    lr_drops=(32_000, 48_000),
-    warmup_iterations=0,
-    warmup_error=80.0,
-    log_every=400,
-    precision="bf16",
-)
-PROFILES: dict[str, dict[str, Any]] = {
-    "paper": PAPER,
-    # 1/16 of the schedule: the same recipe in an hour instead of a day. More log points would cost more than 5 %.
-    "short": PAPER | dict(iterations=4_000, lr_drops=(2_000, 3_000), log_every=500),
-    # Small, easy images and narrow nets: the same picture in minutes on two CPU cores.
-    "demo": PAPER
-    | dict(
-        dataset="shapes",
-        image_size=16,
-        width=8,
-        iterations=700,
-        batch=64,
-        lr=0.03,
-        lr_drops=(490, 630),
-        warmup_iterations=100,
-        log_every=35,
-    ),
-    # Seconds: for tests, not for conclusions.
-    "smoke": PAPER
-    | dict(dataset="shapes", image_size=8, width=4, iterations=12, batch=16, lr=0.03, lr_drops=(6, 9), log_every=3),
-}
-
-FROM_PROFILE: Any = None  # a field left at this takes the profile's value
+FAMILIES = ("cifar", "imagenet")
 
 # Fields that came after the first runs. At these values they mean what was always done, and are no part of a run's id.
-LATER = dict(activation_order="original", gate_bias=None, plugins=[])
+LATER: dict[str, Any] = dict(activation_order="original", gate_bias=None, plugins=[], family="cifar")
+LATER |= dict(stem=None, stride_on=None, scale=[], colour=None, lr_plateau=0, found=None)
 
 
 @dataclass(frozen=True)
@@ -71,14 +38,14 @@ class RunConfig:
     et al. 2015, section 4.2.
     """
 
-    depth: int = 20  # weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks
+    depth: int = 20  # weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks; ImageNet family: 18 to 152
     shortcut: str = "A"  # "none" is the plain net; A, B, C are the paper's options; see reslab.nets.SHORTCUTS for all
-    profile: str = "demo"  # where the fields below get their defaults: paper, short, demo or smoke
+    profile: str = "demo"  # where the fields below get their defaults: paper, short, demo, smoke or imagenet-paper
     seed: int = 0  # of initialisation, data order and augmentation
-    dataset: str = FROM_PROFILE  # "cifar10" or "shapes"
-    block: str = "basic"  # or "bottleneck"
-    width: int = FROM_PROFILE  # channels of the first stage; the paper's nets have 16
-    image_size: int = FROM_PROFILE  # pixels; smaller than the data set's means average pooling
+    dataset: str = FROM_PROFILE  # "cifar10", "shapes"; pictures: "folder:PATH", "imagenet", "imagenette"
+    block: str | None = None  # "basic" (the CIFAR family's default) or "bottleneck"; the ImageNet family's by its depth
+    width: int = FROM_PROFILE  # channels of the first stage: 16 in the paper's CIFAR nets, 64 in its ImageNet nets
+    image_size: int = FROM_PROFILE  # pixels; of a tensor data set, less than it has means average pooling
     val_split: int = 0  # training images held out and evaluated instead of the test set; 5000 is the paper's 45k/5k
     iterations: int = FROM_PROFILE  # mini-batches until the end
     batch: int = FROM_PROFILE  # images a mini-batch
@@ -93,21 +60,65 @@ class RunConfig:
     activation_order: str = "original"  # where BN and ReLU stand in a block: see reslab.nets.ORDERS
     gate_bias: float | None = None  # that a gating shortcut's gates start from; None: the shortcut's own, or no gate
     plugins: tuple[Plugin, ...] = ()  # files with shortcuts of your own; the one that has `shortcut` is kept
+    family: str = FROM_PROFILE  # "cifar": three stages, 6n+2 layers; "imagenet": four, 18 to 152 layers
+    stem: str | None = None  # ImageNet family: "imagenet" (7x7 and max pooling; the default) or "cifar" (3x3)
+    stride_on: str | None = None  # its bottlenecks: "3x3" (as in torchvision; the default) or "1x1" (as in the paper)
+    scale: tuple[int, ...] = (
+        FROM_PROFILE  # pictures: least and greatest length of the shorter side; default: 256/224, 480/224
+    )
+    colour: float | None = None  # pictures: standard deviation of the colour augmentation; 0.1 unless given
+    lr_plateau: int = FROM_PROFILE  # log points without progress until lr is divided by 10; 0: at lr_drops instead
+    found: Facts | None = None  # what is in the folder of pictures; found by looking, not to be given
 
     def __post_init__(self):
         self._require(self.profile in PROFILES, "profile", f"one of {', '.join(PROFILES)}")
+        for name, value in self._defaults().items():
+            if getattr(self, name) is FROM_PROFILE:
+                object.__setattr__(self, name, value)
+        self._resolve()
+        for field in fields(self):
+            object.__setattr__(self, field.name, self._coerced(field))
+        self._check()
+
+    def _defaults(self) -> dict[str, Any]:
+        """The profile's values, as the fields that were given change them."""
         defaults = dict(PROFILES[self.profile])
         if type(self.iterations) is int and self.iterations > 0:  # an explicit length stretches the profile's schedule
             stretch = self.iterations / defaults["iterations"]
             drops = dict.fromkeys(round(drop * stretch) for drop in defaults["lr_drops"])
             defaults["lr_drops"] = tuple(drop for drop in drops if 0 < drop < self.iterations)
             defaults["warmup_iterations"] = round(defaults["warmup_iterations"] * stretch)
-        for name, value in defaults.items():
-            if getattr(self, name) is FROM_PROFILE:
+        if self.lr_drops:  # one of the two schedules
+            defaults["lr_plateau"] = 0
+        if self.lr_plateau:
+            defaults["lr_drops"] = ()
+        if (self.family or defaults["family"]) == "imagenet":
+            defaults["width"] *= 4  # the paper's nets begin with 64 channels there, with 16 on CIFAR-10
+        return defaults
+
+    def _resolve(self) -> None:
+        """Gives a value to what depends on other fields."""
+        values: dict[str, Any] = dict(scale=())
+        if self.family == "imagenet":
+            values |= dict(block=check_imagenet_depth(self.depth, self.shortcut), stem="imagenet")
+            values |= dict(stride_on="3x3") if values["block"] == "bottleneck" else {}
+        elif self.family == "cifar":
+            values |= dict(block="basic")
+        if isinstance(self.dataset, str) and self.dataset.startswith(FOLDER) and self.found is None:
+            folder = Path(self.dataset.removeprefix(FOLDER)).expanduser().absolute()
+            object.__setattr__(self, "dataset", f"{FOLDER}{folder}")
+            values |= dict(found=find_facts(self.dataset))
+        if self._of_pictures and type(self.image_size) is int:
+            values |= dict(scale=tuple(round(self.image_size * side / 224) for side in (256, 480)), colour=0.1)
+        for name, value in values.items():
+            if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        for field in fields(self):
-            object.__setattr__(self, field.name, self._coerced(field))
-        self._check()
+
+    @property
+    def _of_pictures(self) -> bool:
+        """Whether the data set is files of any size, decoded as they are needed."""
+        known = DATASETS.get(self.dataset, self.found) if isinstance(self.dataset, str) else None
+        return known is not None and known.size is None
 
     def _require(self, ok: bool, name: str, allowed: str) -> None:
         if not ok:
@@ -116,10 +127,12 @@ class RunConfig:
     def _coerced(self, field: dataclasses.Field) -> Any:
         """The value in its field's type, so that 1 and 1.0, or a list and a tuple, give the same run."""
         value, kind = getattr(self, field.name), field.type
-        if kind == float | None:
+        if type(None) in get_args(kind):
             if value is None:
                 return None
-            kind = float
+            kind = get_args(kind)[0]
+        if kind is Facts and isinstance(value, dict):
+            return Facts(**value)
         if kind == tuple[Plugin, ...]:
             return self._needed_plugins(value)
         if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
@@ -144,16 +157,9 @@ class RunConfig:
         return tuple(plugin for plugin in plugins if self.shortcut in plugin.shortcuts)
 
     def _check(self) -> None:
-        check_depth(self.depth, self.block)
-        check_order(self.activation_order)
-        gated = shortcut_class(self.shortcut, self.plugins)
-        if self.gate_bias is None:
-            object.__setattr__(self, "gate_bias", gated.gate_bias)
-        allowed = "a finite number" if gated.gate_bias is not None else f"nothing: {self.shortcut!r} has no gate"
-        finite = self.gate_bias is None or (gated.gate_bias is not None and math.isfinite(self.gate_bias))
-        self._require(finite, "gate_bias", allowed)
-        self._require(self.dataset in DATASETS, "dataset", f"one of {', '.join(DATASETS)}")
-        images, size = DATASETS[self.dataset].train, DATASETS[self.dataset].size
+        self._require(self.family in FAMILIES, "family", f"one of {', '.join(FAMILIES)}")
+        self._check_net()
+        self._check_data()
         self._require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
         for name in ("width", "iterations", "log_every"):
             self._require(getattr(self, name) >= 1, name, "1 or more")
@@ -164,52 +170,111 @@ class RunConfig:
         self._require(self.lr > 0, "lr", "more than 0")
         self._require(0 <= self.momentum < 1, "momentum", "at least 0 and below 1")
         self._require(0 <= self.warmup_error <= 100, "warmup_error", "a percentage, 0 to 100")
-        sizes = [s for s in (8, 16, 32) if s <= size]
-        self._require(self.image_size in sizes, "image_size", f"one of {', '.join(map(str, sizes))}")
-        self._require(2 <= self.batch <= images, "batch", f"2 to {images}")
-        self._require(0 <= self.val_split <= images - self.batch, "val_split", f"0 to {images - self.batch}")
+        self._require(self.lr_plateau >= 0, "lr_plateau", "0 or more")
+        self._require(not (self.lr_plateau and self.lr_drops), "lr_plateau", "0 where there are lr_drops")
         drops = self.lr_drops
         ordered = all(a < b for a, b in zip((0, *drops), (*drops, self.iterations), strict=True))
         self._require(ordered, "lr_drops", f"increasing iterations between 0 and iterations={self.iterations}")
 
+    def _check_net(self) -> None:
+        if self.family == "imagenet":
+            block = check_imagenet_depth(self.depth, self.shortcut)
+            self._require(self.block == block, "block", f"{block}, which {self.depth} layers have; leave it out")
+            self._require(self.stem in STEMS, "stem", f"one of {', '.join(STEMS)}")
+            known = STRIDES if block == "bottleneck" else (None,)
+            allowed = f"one of {', '.join(STRIDES)}" if known is STRIDES else "nothing: basic blocks have no choice"
+            self._require(self.stride_on in known, "stride_on", allowed)
+        else:
+            check_depth(self.depth, self.block)
+            for name in ("stem", "stride_on"):
+                self._require(getattr(self, name) is None, name, "nothing: it is for family='imagenet'")
+        check_order(self.activation_order)
+        gated = shortcut_class(self.shortcut, self.plugins)
+        if self.gate_bias is None:
+            object.__setattr__(self, "gate_bias", gated.gate_bias)
+        allowed = "a finite number" if gated.gate_bias is not None else f"nothing: {self.shortcut!r} has no gate"
+        finite = self.gate_bias is None or (gated.gate_bias is not None and math.isfinite(self.gate_bias))
+        self._require(finite, "gate_bias", allowed)
+
+    def _check_data(self) -> None:
+        folder = self.dataset.startswith(FOLDER)
+        self._require(self.dataset in DATASETS or folder, "dataset", f"one of {', '.join(DATASETS)}, {FOLDER}PATH")
+        self._require(folder or self.found is None, "found", f"nothing: it is for {FOLDER}PATH")
+        images, size = self.facts.train, self.facts.size
+        if size is None:
+            self._require(self.image_size >= 8, "image_size", "8 or more")
+            low, high = self.scale if len(self.scale) == 2 else (0, 0)
+            self._require(self.image_size <= low <= high, "scale", f"two lengths from image_size={self.image_size} on")
+            self._require(0 <= self.colour < math.inf, "colour", "0 or more")
+        else:
+            sizes = [s for s in (8, 16, 32) if s <= size]
+            self._require(self.image_size in sizes, "image_size", f"one of {', '.join(map(str, sizes))}")
+            self._require(self.scale == (), "scale", "nothing: it is for pictures in folders")
+            self._require(self.colour is None, "colour", "nothing: it is for pictures in folders")
+        self._require(2 <= self.batch <= images, "batch", f"2 to {images}")
+        self._require(0 <= self.val_split <= images - self.batch, "val_split", f"0 to {images - self.batch}")
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the data set: images in each split, classes, size."""
+        return self.found or DATASETS[self.dataset]
+
     @property
     def id(self) -> str:
-        """The run folder's name: a readable part and a hash of every field, and of the source of a user's shortcut."""
+        """The run folder's name: a readable part and a hash of every field, and of the source of a user's shortcut.
+
+        A folder of pictures counts by what is in it, not by where it is.
+        """
         values = self.to_dict() | dict(plugins=[plugin.digest for plugin in self.plugins])
+        values |= dict(dataset=FOLDER) if self.found else {}
         values = {name: value for name, value in values.items() if name not in LATER or value != LATER[name]}
         source = "" if self.plugins else source_digest(shortcut_class(self.shortcut))
         digest = hashlib.sha256((json.dumps(values, sort_keys=True) + source).encode()).hexdigest()[:8]
-        return f"{self.dataset}-{self.net_name}-{self.profile}-s{self.seed}-{digest}"
+        return f"{self.dataset_name}-{self.net_name}-{self.profile}-s{self.seed}-{digest}"
+
+    @property
+    def dataset_name(self) -> str:
+        """Short name of the data set, or of the folder of pictures, in letters that a run folder's name may have."""
+        name = Path(self.dataset.removeprefix(FOLDER)).name if self.found else self.dataset
+        return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.") or "pictures"
 
     @property
     def net_name(self) -> str:
-        """Short name of the net, such as plain56, res56 (option A), res56-B or res110-full-preactivation."""
+        """Short name of the net, such as plain56, res56 (option A), res56-B, res110-full-preactivation or, of the
+        ImageNet family, res50-B-imagenet.
+        """
         kind = "plain" if self.shortcut == "none" else "res"
-        extras = [self.shortcut] * (self.shortcut not in ("none", "A")) + [self.block] * (self.block != "basic")
+        own_block = "basic" if self.family == "cifar" else self.block
+        extras = [self.shortcut] * (self.shortcut not in ("none", "A")) + [self.block] * (self.block != own_block)
         extras += [self.activation_order] * (self.activation_order != "original")
+        extras += [self.family] * (self.family != "cifar")
         return "-".join([f"{kind}{self.depth}", *extras])
 
     @property
     def batches_per_epoch(self) -> int:
         """Full mini-batches in one pass over the training images; the rest of a permutation is left out."""
-        return (DATASETS[self.dataset].train - self.val_split) // self.batch
+        return (self.facts.train - self.val_split) // self.batch
 
-    def make_net(self, generator: torch.Generator | None = None) -> CifarNet:
+    def make_net(self, generator: torch.Generator | None = None) -> CifarNet | ImageNetNet:
         """The net of this config, freshly initialised: images [N, 3, image_size, image_size] -> logits.
 
         `generator` makes the initialisation reproducible; None leaves torch's global random numbers as they are.
         """
-        names = ("depth", "shortcut", "width", "block", "activation_order", "gate_bias", "plugins")
+        make, own = cifar_net, ["block"]
+        if self.family == "imagenet":
+            make, own = imagenet_net, ["stem", *["stride_on"] * (self.stride_on is not None)]
+        names = ("depth", "shortcut", "width", "activation_order", "gate_bias", "plugins", *own)
         values = {name: getattr(self, name) for name in names}
         with torch.random.fork_rng(devices=[]):
             if generator is not None:  # for what initialise() does not know: the weights of a shortcut of one's own
                 torch.default_generator.manual_seed(generator.initial_seed())
-            return cifar_net(**values, num_classes=DATASETS[self.dataset].classes, generator=generator)
+            return make(**values, num_classes=self.facts.classes, generator=generator)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, JSON-ready."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["plugins"] = [str(plugin.path) for plugin in self.plugins]
+        values["found"] = self.found and dataclasses.asdict(self.found)
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
     @classmethod
@@ -217,19 +282,3 @@ class RunConfig:
         """The config with these fields. Raises ValueError for a name that is no field, with the closest one that is."""
         check_names(values, [f.name for f in fields(cls)], "RunConfig")
         return cls(**values)
-
-
-def learning_rate(config: RunConfig, iteration: int, warmup_end: int | None = None) -> float:
-    """The learning rate of `iteration` (counted from 0): a pure function of the config, the iteration and one recorded
-    number.
-
-    `warmup_end` is the iteration at which the running training error fell below `config.warmup_error`, None while it
-    has not; only nets of depth 110 and more look at it: they train at lr / 10 until then (He et al. 2015, section 4.2).
-    No scheduler state that could be lost or chained wrongly.
-    """
-    lr = config.lr / 10 ** sum(iteration >= drop for drop in config.lr_drops)
-    if iteration < config.warmup_iterations:
-        lr *= (iteration + 1) / config.warmup_iterations
-    if config.depth >= WARMUP_DEPTH and (warmup_end is None or iteration < warmup_end):
-        lr /= 10
-    return lr

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..data import DATASETS, Dataset
+from ..data import Dataset
+from ..data.tensors import EVALUATION_BATCH
 from ..fast import Recorded, kept_heap, wanted
 from .config import RunConfig
 from .loop import pick_device, repeatable
 from .state import State, step
-from .task import EVALUATION_BATCH, Classification
+from .task import Classification
 
 # Steps that are not timed, on a CPU and on a GPU: they compile, choose algorithms, grow the heap and are recorded.
 WARM_UP = (2, Recorded.WARM_UP + 2)
@@ -66,7 +67,7 @@ def measure(
             steps.append(-start + (start := clock.now()))
         for _ in range(EVALUATIONS):
             task.evaluate(state.model)
-        batches = (config.val_split or DATASETS[config.dataset].test) / EVALUATION_BATCH
+        batches = (config.val_split or config.facts.test) / EVALUATION_BATCH
         return Speed(statistics.median(steps), (clock.now() - start) / EVALUATIONS * batches)
 
 
@@ -99,7 +100,8 @@ def measure_all(
 
 def work(config: RunConfig) -> float:
     """In proportion to the multiply-adds of one step: channels double where size halves, so layers cost the same."""
-    return config.depth * config.width**2 * config.image_size**2 * config.batch
+    size = config.image_size / 4 if config.stem == "imagenet" else config.image_size
+    return config.depth * config.width**2 * size**2 * config.batch
 
 
 def together(seconds: Sequence[float], jobs: int) -> float:
@@ -125,7 +127,7 @@ class _Clock:
 def _random_images(config: RunConfig) -> Dataset:
     """As few as do: two batches to train on, one of EVALUATION_BATCH to evaluate."""
     generator = torch.Generator().manual_seed(0)
-    size, classes = DATASETS[config.dataset].size, DATASETS[config.dataset].classes
+    size, classes = config.facts.size or config.image_size, config.facts.classes
 
     def split(count: int) -> tuple[torch.Tensor, torch.Tensor]:
         images = torch.randint(256, (count, 3, size, size), generator=generator, dtype=torch.uint8)

@@ -4,7 +4,8 @@ import math
 import time
 from typing import Any
 
-from .config import RunConfig, learning_rate
+from .config import RunConfig
+from .schedule import learning_rate
 from .state import State
 from .task import Task
 

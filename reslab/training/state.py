@@ -12,7 +12,8 @@ from ..fast import Recorded, accelerate
 from ..files import Place
 from ..nets.registry import is_a_users
 from . import checkpoint
-from .config import RunConfig, learning_rate
+from .config import RunConfig
+from .schedule import learning_rate
 from .task import Task
 
 

@@ -7,10 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..data import Dataset
-from ..data.batches import Batches, resize, split
+from ..data.tensors import TensorSource
 from .config import RunConfig
-
-EVALUATION_BATCH = 250  # images: larger ones leave the caches, and cost a quarter more
 
 
 class Task(Protocol):
@@ -37,16 +35,8 @@ class Classification:
 
     def __init__(self, config: RunConfig, dataset: Dataset, device: torch.device | str):
         self.config, self.device, self.classes = config, torch.device(device), dataset.classes
-        images = resize(dataset.train_images, config.image_size)
-        held_out, held_out_labels = resize(dataset.test_images, config.image_size), dataset.test_labels
-        labels = dataset.train_labels
-        if config.val_split:
-            kept, validation = split(len(images), config.val_split)
-            held_out, held_out_labels = images[validation], labels[validation]
-            images, labels = images[kept], labels[kept]
-        self.batches = Batches(images, labels, config.batch, config.seed, device)
-        self.held_out = held_out.permute(0, 2, 3, 1).contiguous().to(device)  # as bytes: a quarter of the memory
-        self.held_out_labels = held_out_labels.to(device)
+        self.source = TensorSource(dataset, config.image_size, config.batch, config.seed, config.val_split, self.device)
+        self.fingerprint = self.source.fingerprint
 
     def make_net(self) -> nn.Module:
         # Initialised on the CPU whatever the device, so that a seed means the same weights on both.
@@ -54,7 +44,7 @@ class Classification:
         return self.config.make_net(generator).to(self.device, memory_format=torch.channels_last)
 
     def batch(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.batches(iteration)
+        return self.source.batch(iteration)
 
     def _logits(self, net: nn.Module, images: torch.Tensor) -> torch.Tensor:
         """Float32 logits; under bf16 the layers run in autocast, weights and their updates stay float32."""
@@ -71,15 +61,13 @@ class Classification:
 
     def evaluate(self, net: nn.Module) -> tuple[float, float]:
         net.eval()
-        totals = torch.zeros(2, device=self.device)
+        totals, count = torch.zeros(2, device=self.device), 0
         with torch.inference_mode():
-            batches = zip(
-                self.held_out.split(EVALUATION_BATCH), self.held_out_labels.split(EVALUATION_BATCH), strict=True
-            )
-            for images, labels in batches:
-                logits = self._logits(net, self.batches.normalise(images).permute(0, 3, 1, 2))
+            for images, labels in self.source.held_out():
+                logits = self._logits(net, images)
                 wrong = (logits.argmax(1) != labels).sum()
                 totals += torch.stack([F.cross_entropy(logits, labels, reduction="sum"), wrong])
+                count += len(labels)
         net.train()
         loss, wrong = totals.tolist()
-        return loss / len(self.held_out_labels), 100 * wrong / len(self.held_out_labels)
+        return loss / count, 100 * wrong / count

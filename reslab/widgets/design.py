@@ -21,7 +21,8 @@ from ..nets.blocks import BLOCKS
 from ..nets.cifar import check_depth
 from ..nets.plugins import Plugin, load_plugin, naming_lines
 from ..nets.registry import shortcut_class, shortcuts
-from ..training.config import PROFILES, RunConfig
+from ..training.config import RunConfig
+from ..training.profiles import PROFILES
 from .panel import Panel, html
 
 DEEPEST = 110  # of the slider; a config may be deeper
@@ -41,6 +42,8 @@ class Design(Panel):
 
     def __init__(self, config: RunConfig, plugins: Iterable[str | Path] = (), live: bool | None = None):
         super().__init__(live)
+        if config.family != "cifar":
+            raise ValueError(f"family={config.family!r} has no controls here; allowed: cifar")
         self.plugins = list(plugins)
         self.config = config
         self.changed: list[Callable[[], None]] = []  # called when `config` has become another one
@@ -95,7 +98,9 @@ class Design(Panel):
             slider = ipw.FloatSlider(value=at, min=min(-8, at), max=max(2, at), step=0.5, **common)
             slider.layout.display = "none" if value is None else ""
             return slider
-        options: Any = dict(block=BLOCKS, activation_order=ORDERS, profile=PROFILES, dataset=DATASETS).get(name)
+        profiles = [profile for profile, values in PROFILES.items() if values["family"] == "cifar"]
+        datasets = [dataset for dataset, facts in DATASETS.items() if facts.size]
+        options: Any = dict(block=BLOCKS, activation_order=ORDERS, profile=profiles, dataset=datasets).get(name)
         options = _shortcut_options(self._loaded()) if name == "shortcut" else list(options)
         return ipw.Dropdown(options=options, value=value, **common)
 
