@@ -69,6 +69,7 @@ def _displayable(images: torch.Tensor) -> np.ndarray:
 
 
 def png(sheet: np.ndarray) -> str:
+    """A picture, uint8 [H, W, 3], as a data URL."""
     file = io.BytesIO()
     Image.fromarray(sheet).save(file, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

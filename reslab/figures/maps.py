@@ -36,12 +36,14 @@ def feature_maps(rows: Mapping[str, torch.Tensor]) -> go.Figure:
         names.append(dict(x=0, y=top + HEAD - 8, text=name))
         top += HEAD + len(strip)
     figure = go.Figure(go.Image(source=png(sheet), zsmooth=False, hoverinfo="skip"))
-    key = "white: 0, <span style='color:#004a82'>blue: positive</span>, <span style='color:#d55e00'>orange: negative</span>"
+    key = (
+        "white 0, <span style='color:#004a82'>blue positive</span>, <span style='color:#d55e00'>orange negative</span>"
+    )
     look = dict(showarrow=False, xanchor="left", yanchor="bottom", font=dict(size=16, color=INK))
     for name in names:
         figure.add_annotation(**name, **look)
     figure.add_annotation(
-        x=WIDTH, y=HEAD - 8, text=key, **look | dict(xanchor="right", font=dict(size=14, color=FAINT))
+        x=WIDTH - 1, y=HEAD - 8, text=key, **look | dict(xanchor="right", font=dict(size=14, color=FAINT))
     )
     size = dict(width=WIDTH + 20, height=len(sheet) + 20, margin=dict(l=10, r=10, t=10, b=10))
     figure.update_layout(template=TEMPLATE, showlegend=False, dragmode=False, **size)

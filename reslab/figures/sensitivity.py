@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..probes.sensitivity import Sensitivity
-from .style import FAMILIES, FAINT, INK, TEMPLATE, faded, headline
+from .style import FAINT, FAMILIES, INK, TEMPLATE, faded, headline
 
 OF_H, OF_F = FAINT, FAMILIES["A"][1]  # grey for what a block puts out, the residual nets' blue for its residual
 
@@ -33,6 +33,8 @@ def relative_change(x: float = 5.0, before: float = 5.1, after: float = 5.2) -> 
             marker=dict(color=[faded(colour, 0.45), colour], line=dict(color=colour, width=2)),
             text=[f"{value:.6g}".replace("-", "−") for value in values],
             textposition="auto",
+            insidetextanchor="middle",
+            textangle=0,
             textfont=dict(size=18),
             width=0.6,
             hoverinfo="skip",
@@ -41,16 +43,16 @@ def relative_change(x: float = 5.0, before: float = 5.1, after: float = 5.2) -> 
         )
         figure.update_xaxes(range=_range(values), row=1, col=column)
     figure.add_vline(x=x, line=dict(color=INK, width=2, dash="dot"), row=1, col=1)
-    figure.add_annotation(x=x, y=-0.62, text=f"x = {x:g}", showarrow=False, font=dict(size=16, color=INK), row=1, col=1)
+    figure.add_annotation(x=x, y=1.62, text=f"x = {x:g}", showarrow=False, font=dict(size=16, color=INK), row=1, col=1)
     factor = f": {of_f / of_h:,.3g} times as much" if 0 < of_h < math.inf and of_f < math.inf else ""
     figure.update_layout(
         template=TEMPLATE,
         title=dict(text=headline("The same step, seen by H and by F", f"F changes by {_told(of_f)}{factor}")),
-        height=360,
+        height=340,
         showlegend=False,
-        margin=dict(t=130, b=40),
+        margin=dict(t=112, b=40),
     )
-    figure.update_yaxes(range=[1.55, -0.8], tickfont_size=16, ticks="")
+    figure.update_yaxes(range=[1.8, -0.45], tickfont_size=16, ticks="")
     return figure.update_annotations(selector=dict(yref="paper"), font_size=17)
 
 
@@ -69,6 +71,7 @@ def sensitivity_curves(nets: Mapping[str, Sequence[Sensitivity]]) -> go.Figure:
     """Percent of change for each percent of the weights, block by block: F blue, H grey, a line style for each net.
 
     `nets` maps a net's name, such as "trained", to the sensitivities of its blocks; at most three, of the same blocks.
+    The title is about the first.
     """
     figure, dashes = go.Figure(), ("solid", "dot", "dash")
     for (net, blocks), dash in zip(nets.items(), dashes, strict=False):
@@ -77,26 +80,32 @@ def sensitivity_curves(nets: Mapping[str, Sequence[Sensitivity]]) -> go.Figure:
             ("H", OF_H, [block.of_h for block in blocks]),
         ):
             figure.add_scatter(
-                x=[block.name for block in blocks],
+                x=list(range(1, len(blocks) + 1)),
                 y=values,
                 mode="lines+markers",
                 name=f"{what}, {net}",
                 line=dict(color=colour, width=3 if dash == "solid" else 2, dash=dash),
                 marker=dict(size=8 if dash == "solid" else 5),
-                customdata=[block.factor for block in blocks],
-                hovertemplate=f"%{{x}}, {net}: {what} %{{y:.2f}} %, F moves %{{customdata:.2f}} × H<extra></extra>",
+                customdata=[[block.name, block.factor] for block in blocks],
+                hovertemplate=f"%{{customdata[0]}}, {net}: {what} %{{y:.2f}} %; F %{{customdata[1]:.2f}} times as much "
+                "as H<extra></extra>",
                 meta=dict(kind=what, net=net),
             )
     first, blocks = next(iter(nets.items()))
     factors = [block.factor for block in blocks]
-    rest = f"{first}: F changes {min(factors):.1f} to {max(factors):.1f} times as much as H, relative to itself"
+    rest = f"{first}: F changes {min(factors):.1f} to {max(factors):.1f} times as much as H, each relative to itself"
     figure.update_layout(
         template=TEMPLATE,
         title=dict(text=headline("When the weights of a block move by 1 %", rest)),
         height=480,
-        margin=dict(b=110),
         legend=dict(orientation="h", x=0, xanchor="left", y=1.02, yanchor="bottom"),
         hovermode="closest",
     )
-    figure.update_xaxes(tickangle=-60 if len(blocks) > 6 else 0, tickfont_size=13)
+    stages = [block.name.partition(".")[0] for block in blocks]
+    for place, stage in enumerate(stages, 1):
+        if place == 1 or stage != stages[place - 2]:
+            line = dict(line=dict(color=FAINT, width=1, dash="dot"), opacity=0.6) if place > 1 else dict(line_width=0)
+            figure.add_vline(x=place - 0.5, annotation_text=stage, annotation_position="bottom right", **line)
+    ticks = dict(dtick=1 if len(blocks) < 12 else 3, tick0=1, range=[0.4, len(blocks) + 0.6])
+    figure.update_xaxes(title="block, in the order in which they run", **ticks)
     return figure.update_yaxes(title="change (%)", rangemode="tozero")

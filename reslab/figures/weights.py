@@ -10,8 +10,8 @@ COUNTS = (16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
 def block_weights(outer: int = 256, inner: int = 64) -> go.Figure:
-    """Weights of the convolutions of a basic block of `outer` channels and of a bottleneck with `inner` channels inside,
-    counted on the modules; the lines keep the share of inner channels. Both axes are logarithmic.
+    """Weights of the convolutions of a basic block of `outer` channels, and of a bottleneck with `inner` channels
+    inside, counted on the modules. The lines keep the share of inner channels; both axes are logarithmic.
 
     Raises ValueError where `outer` is no multiple of `inner`.
     """
@@ -19,7 +19,7 @@ def block_weights(outer: int = 256, inner: int = 64) -> go.Figure:
     counts = sorted({*(count for count in COUNTS if count >= reduction and count % reduction == 0), outer})
     pairs = [block_pair(count, count // reduction) for count in counts]
     figure = go.Figure()
-    kinds = (("basic block", BASIC, "bottom right"), ("bottleneck", BOTTLENECK, "bottom right"))
+    kinds = (("basic block", BASIC, "top left"), ("bottleneck", BOTTLENECK, "bottom right"))
     for i, (name, colour, side) in enumerate(kinds):
         figure.add_scatter(
             x=counts,
@@ -35,7 +35,7 @@ def block_weights(outer: int = 256, inner: int = 64) -> go.Figure:
             y=[chosen.weights[i]],
             mode="markers+text",
             marker=dict(size=15, color=colour, line=dict(color="white", width=2)),
-            text=[f"  {chosen.weights[i]:,}"],
+            text=[f" {chosen.weights[i]:,} "],
             textposition=side,
             textfont=dict(size=17, color=INK),
             cliponaxis=False,
@@ -53,6 +53,7 @@ def block_weights(outer: int = 256, inner: int = 64) -> go.Figure:
         title=dict(text=headline("Weights of the two blocks", rest)),
         height=480,
         legend=dict(x=0.02, xanchor="left", y=0.98, yanchor="top"),
+        margin=dict(l=130),
         uirevision="weights",
     )
     figure.update_xaxes(type="log", title="channels of x", tickvals=COUNTS, ticktext=COUNTS, range=[1.1, 3.6])

@@ -11,8 +11,9 @@ from .shortcuts import IdentityPadded
 
 @dataclass(frozen=True)
 class BlockPair:
-    """A basic block of `outer` channels, and a bottleneck from `outer` to `inner` channels and back. Both keep the shape
-    of x and have the identity as shortcut.
+    """A basic block of `outer` channels, and a bottleneck from `outer` to `inner` channels and back.
+
+    Both keep the shape of x, and have the identity as shortcut.
     """
 
     outer: int

@@ -16,6 +16,16 @@ class Survival:
     channels: int  # how many independent combinations of the C channels come out: C is all of them
     empty: float  # share of the channels that it puts out which are 0 whatever x is
 
+    @property
+    def row(self) -> dict[str, str]:
+        """The numbers in words, for a table."""
+        return {
+            "weights": f"{self.weights:,}",
+            "positions of x that it reads": f"{self.positions:.0%}",
+            "channels of x that are left": str(self.channels),
+            "channels that it leaves empty": f"{self.empty:.0%}",
+        }
+
 
 def survival(shortcut: Shortcut, height: int, width: int) -> Survival:
     """What is left of an x of this height and width, found by sending x through the shortcut with F(x) = 0.
