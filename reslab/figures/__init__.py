@@ -1,7 +1,7 @@
 """Pure functions from runs and images to plotly figures: they never show, never train and read only their arguments."""
 
 from .bench import speed
-from .cells import table
+from .cells import as_table
 from .curves import error_curves
 from .drawing import block_drawing
 from .finals import final_errors
@@ -16,6 +16,7 @@ from .verdicts import verdict_intervals
 from .weights import block_weights
 
 __all__ = [
+    "as_table",
     "beside",
     "block_drawing",
     "block_weights",
@@ -30,6 +31,5 @@ __all__ = [
     "sensitivity_curves",
     "speed",
     "summary_table",
-    "table",
     "verdict_intervals",
 ]

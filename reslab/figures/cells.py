@@ -17,7 +17,7 @@ class Table(tuple[dict[str, str], ...]):
     _repr_markdown_ = __str__
 
 
-def table(rows: Iterable[Mapping[str, object]]) -> Table:
+def as_table(rows: Iterable[Mapping[str, object]]) -> Table:
     """Rows, each a mapping from column to value, as a table: the first column left, the others right.
 
     Raises ValueError for no rows, or rows with different columns.

@@ -43,8 +43,11 @@ def relative_change(x: float = 5.0, before: float = 5.1, after: float = 5.2) -> 
         )
         figure.update_xaxes(range=_range(values), row=1, col=column)
     figure.add_vline(x=x, line=dict(color=INK, width=2, dash="dot"), row=1, col=1)
-    figure.add_annotation(x=x, y=1.62, text=f"x = {x:g}", showarrow=False, font=dict(size=16, color=INK), row=1, col=1)
-    factor = f": {of_f / of_h:,.3g} times as much" if 0 < of_h < math.inf and of_f < math.inf else ""
+    label = dict(text=f"x = {x:g}", showarrow=False, bgcolor="white", font=dict(size=16, color=INK))
+    figure.add_annotation(x=x, y=1.62, **label, row=1, col=1)
+    factor = ""
+    if 0 < of_h < math.inf and of_f < math.inf:
+        factor = ", as much as H" if math.isclose(of_f, of_h) else f": {of_f / of_h:,.3g} times as much as H"
     figure.update_layout(
         template=TEMPLATE,
         title=dict(text=headline("The same step, seen by H and by F", f"F changes by {_told(of_f)}{factor}")),

@@ -43,6 +43,7 @@ def sensitivities(net: nn.Module, images: torch.Tensor, directions: int = 4, see
     ]
 
 
+@torch.enable_grad()
 def _measured(block: Block, x: torch.Tensor, directions: int, generator: torch.Generator) -> tuple[float, float]:
     weights = [layer.weight for layer in block.children() if isinstance(layer, nn.Conv2d)]
     fx = block.residual(x)

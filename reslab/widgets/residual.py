@@ -1,7 +1,5 @@
 """Sliders of the residual block: what a small change is to H and to F, and what the two blocks weigh."""
 
-from typing import Any
-
 import ipywidgets as ipw
 import plotly.graph_objects as go
 
@@ -14,6 +12,7 @@ from .panel import Panel, html
 from .plot import Plot
 
 STILL = "In JupyterLab, sliders for {} stand here."
+LOOK = dict(layout=dict(width="340px"), style=dict(description_width="100px"))
 CHANNELS = (16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
@@ -30,11 +29,11 @@ class _Sliders(Panel):
             bar.add_class("reslab-bar")
             for slider in self.controls.values():
                 slider.observe(self.guarded(self._moved), "value")
-            self.widget = self.wrapped(bar, *self._above(), self.plot)
+            self.widget = self.wrapped(bar, self.plot, *self._below())
             self.plot.show(self.figure)
 
     def still(self):
-        return [*self._pictures(), self.figure, html(f'<p class="reslab-hint">{STILL.format(self.wording)}</p>')]
+        return [self.figure, html(f'{self._pictures()}<p class="reslab-hint">{STILL.format(self.wording)}</p>')]
 
     @property
     def figure(self) -> go.Figure:
@@ -43,13 +42,13 @@ class _Sliders(Panel):
     def _sliders(self) -> dict[str, ipw.Widget]:
         raise NotImplementedError
 
-    def _above(self) -> list[ipw.Widget]:
-        """What stands between the sliders and the figure."""
+    def _below(self) -> list[ipw.Widget]:
+        """What stands under the figure."""
         return []
 
-    def _pictures(self) -> list[Any]:
-        """The same without a front end."""
-        return []
+    def _pictures(self) -> str:
+        """The same as HTML, for where no front end is."""
+        return ""
 
     def _moved(self, change: dict) -> None:
         raise NotImplementedError
@@ -71,11 +70,9 @@ class RelativeChange(_Sliders):
 
     def _sliders(self) -> dict[str, ipw.Widget]:
         names = dict(x="x", before="H before", after="H after")
-        top = max(10.0, *self.values.values())
+        span = LOOK | dict(min=0, max=max(10.0, *self.values.values()), step=0.1, readout_format=".1f")
         return {
-            field: ipw.FloatSlider(
-                value=value, min=0, max=top, step=0.1, readout_format=".1f", description=names[field]
-            )
+            field: ipw.FloatSlider(value=value, description=names[field], **span)
             for field, value in self.values.items()
         }
 
@@ -85,7 +82,7 @@ class RelativeChange(_Sliders):
 
 
 class TwoBlocks(_Sliders):
-    """Sliders for the channels of x and those inside the bottleneck, over both blocks as drawings and their weights.
+    """Sliders for the channels of x and those inside the bottleneck, over both blocks' weights and their drawings.
 
     The channels inside follow those of x, so that their share stays, until they are moved themselves. Raises ValueError
     where `outer` is no multiple of `inner`.
@@ -104,19 +101,19 @@ class TwoBlocks(_Sliders):
         return block_weights(self.pair.outer, self.pair.inner)
 
     def _sliders(self) -> dict[str, ipw.Widget]:
-        outer, inner, look = self.pair.outer, self.pair.inner, dict(style=dict(description_width="110px"))
+        outer, inner = self.pair.outer, self.pair.inner
         every = sorted({*CHANNELS, outer})
         return dict(
-            outer=ipw.SelectionSlider(options=every, value=outer, description="channels of x", **look),
-            inner=ipw.SelectionSlider(options=_inside(outer, inner), value=inner, description="inside", **look),
+            outer=ipw.SelectionSlider(options=every, value=outer, description="channels of x", **LOOK),
+            inner=ipw.SelectionSlider(options=_inside(outer, inner), value=inner, description="inside", **LOOK),
         )
 
-    def _above(self) -> list[ipw.Widget]:
+    def _below(self) -> list[ipw.Widget]:
         self._drawing = ipw.HTML(drawn(self.pair))
         return [self._drawing]
 
-    def _pictures(self) -> list[Any]:
-        return [html(drawn(self.pair))]
+    def _pictures(self) -> str:
+        return drawn(self.pair)
 
     def _moved(self, change: dict) -> None:
         if self._following:
