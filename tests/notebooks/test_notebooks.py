@@ -181,7 +181,7 @@ def test_residual_block(tmp_path):
             medians[trace["meta"]["shortcut"]] = numbers(trace["y"])
     assert [len(values) for values in medians.values()] == [60, 60] and medians["A"][-1] < medians["none"][-1]
     end = outputs(notebook, "end")[0]["data"]["text/markdown"]
-    assert f"F$ is {min(factors):.1f} to {max(factors):.1f} times" in end and "a factor of 16.94" in end
+    assert f"*F* is {min(factors):.1f} to {max(factors):.1f} times" in end and "a factor of 16.94" in end
     assert f"A plain-14 with {shallow[1]} error exists. SGD found {deep[1]}." in end
     assert "widgets" not in notebook.metadata and len(nbformat.writes(notebook)) < 300_000
 
