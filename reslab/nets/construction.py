@@ -77,7 +77,8 @@ def set_to_identity(block: Block) -> Block:
 @torch.no_grad()
 def padding_projection(in_channels: int, out_channels: int, stride: int) -> ProjectionWhereNeeded:
     """Option B with the weights that make it option A, to the last bit: each input channel goes to the output channel
-    where A's padding puts it, and batch norm passes on. In evaluation mode.
+    where A's padding puts it, and batch norm passes on. In evaluation mode. For shapes that change: elsewhere B has no
+    projection.
     """
     projection = ProjectionWhereNeeded(in_channels, out_channels, stride).eval()
     padded = IdentityPadded(in_channels, out_channels, 1)
