@@ -1,20 +1,35 @@
 """Pure functions from runs and images to plotly figures: they never show, never train and read only their arguments."""
 
 from .bench import speed
+from .cells import as_table
 from .curves import error_curves
+from .drawing import block_drawing
 from .finals import final_errors
+from .identity import identity_curves
 from .images import image_grid
+from .maps import feature_maps
+from .sensitivity import relative_change, sensitivity_curves
 from .style import net_colour, net_label
+from .svg import beside
 from .table import summary_table
 from .timing import timing
 from .verdicts import verdict_intervals
+from .weights import block_weights
 
 __all__ = [
+    "as_table",
+    "beside",
+    "block_drawing",
+    "block_weights",
     "error_curves",
+    "feature_maps",
     "final_errors",
+    "identity_curves",
     "image_grid",
     "net_colour",
     "net_label",
+    "relative_change",
+    "sensitivity_curves",
     "speed",
     "summary_table",
     "timing",
