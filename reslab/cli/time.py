@@ -20,7 +20,7 @@ def time_command(
     nets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NET]...",
+            metavar="NET",
             help="resnet-50, resnet-34-A, plain-34, cifar-56, cifar-56-none, torchvision:vgg16 ...; fast:resnet-50 has "
             "the options of the training loop. Default: resnet-DEPTH of --depths.",
         ),
