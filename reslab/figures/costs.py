@@ -15,7 +15,7 @@ ROW = 46  # of a net, pixels
 
 
 def cost_bars(costs: Sequence[NetCost]) -> go.Figure:
-    """Multiply-adds of one image and parameters, a row a net, in the order given; a line marks what the paper prints."""
+    """Multiply-adds of one image, and parameters: a row a net, in their order. A line marks what the paper prints."""
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.06)
     names = [cost.name for cost in costs]
     colours = [_colour(cost) for cost in costs]
@@ -50,7 +50,7 @@ def cost_bars(costs: Sequence[NetCost]) -> go.Figure:
     )
     figure.update_layout(
         template=TEMPLATE,
-        title=dict(text=headline("What nets cost and weigh", "multiply-adds of one 224×224 image · parameters")),
+        title=dict(text=headline("What nets cost and weigh", "one image of 224×224 pixels, 1000 classes")),
         height=170 + ROW * len(costs),
         bargap=0.3,
         legend=dict(orientation="h", x=0, xanchor="left", y=1.02, yanchor="bottom"),

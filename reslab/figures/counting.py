@@ -24,11 +24,15 @@ def count_drawing(count: LayerCount, colour: str) -> Drawing:
         rule = f"M0 {y + ROW / 2:g}H{end + RIGHT:g}"
         parts.append(f'<path d="{rule}" style="stroke:{EDGE};stroke-width:1;opacity:.6"/>')
         parts.append(text(name, 0, y, 16, "font-weight:600", "start"))
+        bars = ""
         for block in part.blocks:
             for layer in block:
-                parts.append(_bar(layer, x, y, colour))
+                bars += _bar(layer, x, y)
                 x += BAR + INSIDE
             x += BETWEEN - INSIDE
+        convolutions = isinstance(part.blocks[0][0], nn.Conv2d)
+        style = f"fill:{colour}" if convolutions else f"fill:{PAPER};stroke:{INK};stroke-width:1.4"
+        parts.append(f'<g style="{style}">{bars}</g>')
         blocks = len(part.blocks)
         adds = f"{blocks} × {len(part.blocks[0])} = {part.layers}" if part.staged else str(part.layers)
         parts.append(text(adds, end + 60, y, 16))
@@ -37,13 +41,9 @@ def count_drawing(count: LayerCount, colour: str) -> Drawing:
     return svg(parts, end + RIGHT, height, f"The layers of a net, one bar each: {count.formula}")
 
 
-def _bar(layer: Weighted, x: float, y: float, colour: str) -> str:
+def _bar(layer: Weighted, x: float, y: float) -> str:
     linear = isinstance(layer, nn.Linear)
     height = 24.0 if linear else HEIGHTS.get(layer.kernel_size[0], 24.0)
-    fill = PAPER if linear else colour
-    kind = "fc" if linear else f"{layer.kernel_size[0]}×{layer.kernel_size[0]}"
-    return (
-        f'<rect class="reslab-layer" data-kind="{kind}" x="{x:.5g}" y="{y - height / 2:.5g}" width="{BAR:g}"'
-        f' height="{height:g}" rx="{2.5 if linear else 1:g}" style="fill:{fill};stroke:{INK if linear else colour};'
-        f'stroke-width:{1.4 if linear else 0}"/>'
-    )
+    kind = "fc" if linear else "×".join(map(str, layer.kernel_size))
+    corner = ' rx="2.5"' if linear else ""
+    return f'<rect data-layer="{kind}" x="{x:g}" y="{y - height / 2:g}" width="{BAR:g}" height="{height:g}"{corner}/>'

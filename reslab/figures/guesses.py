@@ -13,7 +13,7 @@ QUIET = "color:var(--jp-ui-font-color2, #5b6472)"
 
 
 def guesses_view(picture: torch.Tensor, guesses: Sequence[Guess], colour: str, told: str = "") -> str:
-    """HTML of `picture`, uint8 [3, H, W], beside the `guesses`, each with a bar in `colour` "#rrggbb"; `told` is said below."""
+    """HTML of `picture`, uint8 [3, H, W], beside the `guesses`, with bars in `colour` "#rrggbb", and what is `told`."""
     rows = "".join(_row(guess, colour) for guess in guesses)
     table = f'<table style="border-collapse:collapse;font-size:16px">{rows}</table>' if guesses else ""
     words = f'<p style="max-width:44em;margin:.5em 0;font-size:15px;{QUIET}">{escape(told)}</p>' if told else ""

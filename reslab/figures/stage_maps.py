@@ -11,9 +11,9 @@ from ..probes.stages import strongest
 from .embedded import data_uri, jpeg
 from .style import FAINT, INK, TEMPLATE, mix
 
-CHANNELS, MAP = 7, 112  # small multiples in a row, and the pixels of their sides
+CHANNELS, MAP = 6, 112  # small multiples in a row, and the pixels of their sides
 GAP, HEAD = 8, 34  # pixels between pictures, and for the line above a row
-SHADES = 32  # from white to dark: few enough for a small file
+SHADES = 15  # from white to dark: with the frame's, four bits a pixel
 RAMP = ("#ffffff", "#56b4e9", "#00304d")
 EDGE = "#c9cdd4"
 KEY = (

@@ -67,7 +67,7 @@ def family_costs() -> list[NetCost]:
 
 
 def stride_costs() -> list[tuple[NetCost, NetCost]]:
-    """The nets of bottlenecks with their stride on the first 1x1, as in the paper, and on the 3x3, as in torchvision."""
+    """The nets of bottlenecks with the stride on the first 1x1, as in the paper, and on the 3x3, as in torchvision."""
     families = [imagenet_family(stride_on=kernel) for kernel in ("1x1", "3x3")]
     return [
         tuple(net_cost(f"ResNet-{depth}", nets[depth], printed=PRINTED[str(depth)]) for nets in families)

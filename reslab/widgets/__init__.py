@@ -1,6 +1,9 @@
 """Controls for notebooks and Voila: ipywidgets wired to run folders and figures, with no logic of their own."""
 
+from .counting import Counting
 from .explorer import Explorer, explorer
+from .naming import Naming
+from .passage import Passage
 from .watching import Watch, watch
 
-__all__ = ["Explorer", "Watch", "explorer", "watch"]
+__all__ = ["Counting", "Explorer", "Naming", "Passage", "Watch", "explorer", "watch"]

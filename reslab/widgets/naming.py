@@ -1,7 +1,5 @@
 """What a net takes a picture of one's own for."""
 
-from html import escape
-
 import ipywidgets as ipw
 from PIL import Image
 
@@ -45,4 +43,4 @@ class Naming(Panel):
 
     def _read(self, _change: object = None) -> None:
         for file in self.upload.value:
-            self._view.value = self.view(read_picture(bytes(file.content), escape(file.name)))
+            self._view.value = self.view(read_picture(bytes(file["content"]), file["name"]))

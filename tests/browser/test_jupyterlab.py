@@ -40,7 +40,7 @@ def test_run_all_draws_every_figure_without_an_error(lab, watched, name):
     open_notebook(page, lab, name)
     run_all(page, len(code))
     figures = sum("reslab.figures." in source and "summary_table" not in source for source in code)
-    figures += sum(source == "room.watch" for source in code)
+    figures += sum(source == "room.watch" or source.startswith("Passage(") for source in code)
     page.locator(".jp-Notebook").press("End")
     expect(page.locator(".jp-Notebook .js-plotly-plot")).to_have_count(figures, timeout=30_000)
     assert page.locator(".jp-RenderedText[data-mime-type*=error]").count() == 0

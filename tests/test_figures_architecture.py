@@ -1,0 +1,124 @@
+"""Table 1, the bars of costs and the bars of layers, against the paper's table typed by hand."""
+
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import pytest
+import torch
+
+from reslab import imagenet_net
+from reslab.figures import architecture_table, cost_bars, cost_listing, stride_listing
+from reslab.figures.counting import count_drawing
+from reslab.nets.counting import count_layers
+from reslab.nets.family import NetCost, imagenet_family
+
+BASIC = "[3×3, {0}; 3×3, {0}] × {1}"
+BOTTLENECK = "[1×1, {0}; 3×3, {0}; 1×1, {2}] × {1}"
+BLOCKS = {  # He et al. 2015, table 1
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
+
+
+@pytest.fixture(scope="module")
+def table():
+    return architecture_table(imagenet_family(stride_on="1x1"))
+
+
+@pytest.mark.parametrize("depth", BLOCKS)
+def test_table_1_has_the_papers_blocks(table, depth):
+    form = BASIC if depth < 50 else BOTTLENECK
+    for number, times in enumerate(BLOCKS[depth]):
+        width = 64 * 2**number
+        assert table.cell(f"conv{number + 2}_x", f"{depth}-layer") == form.format(width, times, 4 * width)
+    assert table.cell("conv1", f"{depth}-layer") == "7×7, 64, stride 2"
+    assert table.cell("layers, counted", f"{depth}-layer") == str(depth)
+
+
+def test_table_1_has_the_papers_sizes_and_flops(table):
+    sizes = {name: size for name, size, _ in table.rows if size}
+    assert list(sizes.values()) == ["112×112", "56×56", "56×56", "28×28", "14×14", "7×7", "1×1"]
+    printed, measured = (
+        [float(str(cell).split(" ")[0]) for cell in next(cells for name, _, cells in table.rows if name == row)]
+        for row in ("FLOPs, as printed", "multiply-adds, measured")
+    )
+    assert printed == [1.8, 3.6, 3.8, 7.6, 11.3]
+    assert measured == pytest.approx(printed, abs=0.07)
+
+
+def test_table_1_follows_the_nets_and_not_a_template():
+    with torch.device("meta"):
+        small = imagenet_net(18, num_classes=10, width=8, stem="cifar")
+    table = architecture_table({18: small}, size=32)
+    assert table.cell("conv2_x", "18-layer") == "[3×3, 8; 3×3, 8] × 2"
+    assert table.cell("conv1", "18-layer") == "3×3, 8, stride 1"
+    assert table.cell("average pool, fc", "18-layer") == "64 → 10"
+    assert [size for name, size, _ in table.rows if name == "conv5_x"] == ["4×4"]
+    assert "max pool" not in str(table)
+
+
+class Cells(HTMLParser):
+    """The number of columns that each row of a page's table spans."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.rows: list[int] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "tr":
+            self.rows.append(0)
+        elif tag in ("td", "th"):
+            self.rows[-1] += int(dict(attributes).get("colspan", 1))
+
+
+def test_html_joins_what_neighbours_share_and_fills_every_row(table):
+    page = table._repr_html_()
+    assert set(Cells(page).rows) == {7}
+    conv4 = next(row for row in page.split("<tr>") if "conv4_x" in row)
+    conv5 = next(row for row in page.split("<tr>") if "conv5_x" in row)
+    assert conv4.count("</td>") == 6 and conv5.count("</td>") == 4  # 50, 101 and 152 differ in conv4_x, not in conv5_x
+
+
+@pytest.mark.parametrize("depth", [18, 101, 152])
+def test_every_layer_is_one_bar(depth):
+    drawing = str(count_drawing(count_layers(imagenet_family()[depth]), "#005b42"))
+    bars = [rect for rect in ET.fromstring(drawing).iter() if "data-layer" in rect.attrib]
+    kinds = [bar.get("data-layer") for bar in bars]
+    assert len(bars) == depth and kinds.count("7×7") == kinds.count("fc") == 1
+    assert kinds.count("1×1") == (0 if depth == 18 else 2 * (depth - 2) // 3)
+    places = [(float(bar.get("x")), float(bar.get("y")) + float(bar.get("height")) / 2) for bar in bars]
+    assert len(set(places)) == depth  # none hides another
+    width = float(re.search(r'viewBox="0 0 (\d+)', drawing)[1])
+    assert max(x for x, _ in places) < width - 230  # the numbers behind them
+
+
+COSTS = [
+    NetCost("plain-18", "plain", 18, 11_515_688, 1_794_805_760, 1.8),
+    NetCost("ResNet-18", "residual", 18, 11_689_512, 1_814_073_344, 1.8, 11_689_512),
+    NetCost("VGG-19", "vgg", 19, 143_667_240, 19_632_062_464, 19.6),
+]
+
+
+def test_bars_are_the_costs():
+    figure = cost_bars(COSTS)
+    adds, weights, printed = figure.data
+    assert list(adds.x) == [1.79480576, 1.814073344, 19.632062464] and list(printed.x) == [1.8, 1.8, 19.6]
+    assert list(weights.x) == [11.515688, 11.689512, 143.66724]
+    assert list(adds.y) == list(weights.y) == [cost.name for cost in COSTS]
+    assert len(set(adds.marker.color)) == 3
+
+
+def test_listings_show_what_is_known():
+    listing = cost_listing(COSTS, "Said below.")
+    assert listing.head[3:] == ("torchvision's", "multiply-adds", "in the paper")
+    assert listing.rows[1][1:4] == ("18", "11,689,512", "11,689,512") and listing.rows[0][3] == ""
+    assert "Said below." in str(listing) and "<b>VGG-19</b>" in listing._repr_html_()
+    bare = cost_listing([NetCost("a <net>", "residual", 18, 5, 7)])
+    assert bare.head == ("net", "layers", "parameters", "multiply-adds") and "a &lt;net&gt;" in bare._repr_html_()
+    pair = NetCost("ResNet-50", "residual", 50, 9, 4_000_000_000, 3.8), NetCost("x", "residual", 50, 9, 5_000_000_000)
+    assert stride_listing([pair]).rows[0][3:] == ("+1.000 × 10⁹ (25.0 %)", "0", "3.8 × 10⁹")
