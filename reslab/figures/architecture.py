@@ -12,7 +12,8 @@ from ..nets.family import PRINTED, SIZE
 from ..nets.imagenet import ImageNetNet
 from ..nets.parts import Part, parts
 
-CELL = "padding:.5em 1em;border:1px solid var(--jp-border-color2, #d4d8de);text-align:center;vertical-align:middle"
+LINE = "1px solid var(--jp-border-color2, #d4d8de)"
+CELL = f"padding:.5em .7em;border:{LINE};text-align:center;vertical-align:middle;white-space:nowrap"
 # Brackets of a matrix: a border at the sides, and short ones at the four corners.
 CORNER = "linear-gradient(currentColor, currentColor)"
 BRACKETS = (
@@ -66,7 +67,7 @@ class ArchitectureTable:
             for cell, group in groupby(cells):  # what neighbours share is said once: what is left is where they differ
                 body += f'<td style="{CELL}" colspan="{len(list(group))}">{cell.html()}</td>'
             body += "</tr>"
-        style = "font-size:16px;border-collapse:collapse;white-space:nowrap;margin:.5em 0"
+        style = "font-size:16px;border-collapse:collapse;margin:.5em 0"
         table = f'<table style="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         return f'<div style="overflow-x:auto">{table}</div>'
 

@@ -51,7 +51,8 @@ def cost_bars(costs: Sequence[NetCost]) -> go.Figure:
     figure.update_layout(
         template=TEMPLATE,
         title=dict(text=headline("What nets cost and weigh", "one image of 224×224 pixels, 1000 classes")),
-        height=170 + ROW * len(costs),
+        height=190 + ROW * len(costs),
+        margin=dict(b=84),
         bargap=0.3,
         legend=dict(orientation="h", x=0, xanchor="left", y=1.02, yanchor="bottom"),
     )
@@ -85,7 +86,7 @@ def stride_listing(pairs: Sequence[tuple[NetCost, NetCost]]) -> Listing:
         costs = [f"{cost.multiply_adds / 1e9:.3f} × 10⁹" for cost in (first, second)]
         change = f"+{more / 1e9:.3f} × 10⁹ ({100 * more / first.multiply_adds:.1f} %)"
         rows.append((first.name, *costs, change, f"{same:,}", f"{first.printed} × 10⁹"))
-    head = ("multiply-adds", "stride on the 1×1", "stride on the 3×3", "difference", "in parameters", "in the paper")
+    head = ("multiply-adds", "stride on the 1×1", "stride on the 3×3", "difference", "more parameters", "in the paper")
     return Listing(head, rows)
 
 

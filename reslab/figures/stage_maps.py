@@ -58,8 +58,10 @@ def stage_maps(picture: torch.Tensor, outputs: Mapping[str, torch.Tensor], title
     figure.update_layout(template=TEMPLATE, dragmode=False, hovermode=False, **size)
     figure.update_layout(images=[place | whole | dict(layer="below"), place | seen])
     figure.add_scatter(x=[0], y=[0], mode="markers", marker=dict(opacity=0), hoverinfo="skip", showlegend=False)
-    figure.update_xaxes(visible=False, range=[0, sheet.shape[1]], fixedrange=True)
-    return figure.update_yaxes(visible=False, range=[len(sheet), 0], fixedrange=True)
+    square = dict(scaleanchor="x", constrain="domain", constraintoward="top")  # whatever the width of the page
+    figure.update_xaxes(visible=False, range=[0, sheet.shape[1]], fixedrange=True, constrain="domain")
+    figure.update_xaxes(constraintoward="left")
+    return figure.update_yaxes(visible=False, range=[len(sheet), 0], fixedrange=True, **square)
 
 
 def _listed(channels: list[int]) -> str:
