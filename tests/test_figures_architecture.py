@@ -3,13 +3,14 @@
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 import torch
 
 from reslab import imagenet_net
 from reslab.figures import architecture_table, cost_bars, cost_listing, stride_listing
-from reslab.figures.counting import count_drawing
+from reslab.figures.counting import BAR, RIGHT, count_drawing
 from reslab.nets.counting import count_layers
 from reslab.nets.family import NetCost, imagenet_family
 
@@ -87,14 +88,16 @@ def test_html_joins_what_neighbours_share_and_fills_every_row(table):
 @pytest.mark.parametrize("depth", [18, 101, 152])
 def test_every_layer_is_one_bar(depth):
     drawing = str(count_drawing(count_layers(imagenet_family()[depth]), "#005b42"))
-    bars = [rect for rect in ET.fromstring(drawing).iter() if "data-layer" in rect.attrib]
+    bars = [bar for bar in ET.fromstring(drawing).iter() if "data-layer" in bar.attrib]
     kinds = [bar.get("data-layer") for bar in bars]
     assert len(bars) == depth and kinds.count("7×7") == kinds.count("fc") == 1
     assert kinds.count("1×1") == (0 if depth == 18 else 2 * (depth - 2) // 3)
-    places = [(float(bar.get("x")), float(bar.get("y")) + float(bar.get("height")) / 2) for bar in bars]
-    assert len(set(places)) == depth  # none hides another
+    rows = [group for group in ET.fromstring(drawing).iter() if len(group) and group[0].get("data-layer")]
+    assert [len(row) for row in rows] == [part.layers for part in count_layers(imagenet_family()[depth]).parts]
+    places = [[float(re.match(r"M(\S+) ", bar.get("d"))[1]) for bar in row] for row in rows[:-1]]
+    assert all(b - a >= BAR for row in places for a, b in pairwise(row))  # none hides another
     width = float(re.search(r'viewBox="0 0 (\d+)', drawing)[1])
-    assert max(x for x, _ in places) < width - 230  # the numbers behind them
+    assert max(max(row) for row in places) + BAR < width - RIGHT  # nor the numbers behind them
 
 
 COSTS = [

@@ -4,11 +4,11 @@ from torch import nn
 
 from ..nets.counting import LayerCount
 from ..nets.parts import Weighted
-from .svg import EDGE, INK, PAPER, QUIET, Drawing, accent, svg, text
+from .svg import EDGE, PAPER, QUIET, Drawing, accent, svg, text
 
 LEFT, RIGHT, ROW, TOP = 92.0, 230.0, 44.0, 30.0  # room for names and numbers, a row's height, where the first one is
 BAR, INSIDE, BETWEEN = 5.0, 1.0, 5.0  # widths of a bar, and of the gaps between layers and between blocks
-HEIGHTS = {1: 12.0, 3: 24.0, 7: 34.0}  # of a bar by its kernel
+HEIGHTS = {1: 12, 3: 24, 7: 34}  # of a bar by its kernel
 DEEPEST = 36 * (3 * BAR + 2 * INSIDE) + 35 * BETWEEN  # what conv4_x of 152 layers needs: one scale for all nets
 
 
@@ -27,12 +27,11 @@ def count_drawing(count: LayerCount, colour: str) -> Drawing:
         bars = ""
         for block in part.blocks:
             for layer in block:
-                bars += _bar(layer, x, y)
+                bars += _bar(layer, x)
                 x += BAR + INSIDE
             x += BETWEEN - INSIDE
-        convolutions = isinstance(part.blocks[0][0], nn.Conv2d)
-        style = f"fill:{colour}" if convolutions else f"fill:{PAPER};stroke:{INK};stroke-width:1.4"
-        parts.append(f'<g style="{style}">{bars}</g>')
+        style = f"fill:{PAPER};stroke:{colour};stroke-width:{BAR:g}"
+        parts.append(f'<g transform="translate({BAR / 2:g} {y:g})" style="{style}">{bars}</g>')
         blocks = len(part.blocks)
         adds = f"{blocks} × {len(part.blocks[0])} = {part.layers}" if part.staged else str(part.layers)
         parts.append(text(adds, end + 60, y, 16))
@@ -41,9 +40,9 @@ def count_drawing(count: LayerCount, colour: str) -> Drawing:
     return svg(parts, end + RIGHT, height, f"The layers of a net, one bar each: {count.formula}")
 
 
-def _bar(layer: Weighted, x: float, y: float) -> str:
-    linear = isinstance(layer, nn.Linear)
-    height = 24.0 if linear else HEIGHTS.get(layer.kernel_size[0], 24.0)
-    kind = "fc" if linear else "×".join(map(str, layer.kernel_size))
-    corner = ' rx="2.5"' if linear else ""
-    return f'<rect data-layer="{kind}" x="{x:g}" y="{y - height / 2:g}" width="{BAR:g}" height="{height:g}"{corner}/>'
+def _bar(layer: Weighted, x: float) -> str:
+    """A bar around the line y = 0; in short, because there are hundreds of them."""
+    if isinstance(layer, nn.Linear):
+        return f'<circle data-layer="fc" cx="{x + 1.5:g}" cy="0" r="5" style="stroke-width:3"/>'
+    height = HEIGHTS.get(layer.kernel_size[0], 24)
+    return f'<path data-layer="{"×".join(map(str, layer.kernel_size))}" d="M{x:g} {-height // 2}v{height}"/>'

@@ -16,4 +16,4 @@ def data_uri(image: Image.Image, kind: str, **options: object) -> str:
 
 def jpeg(picture: torch.Tensor) -> str:
     """A photograph, uint8 [3, H, W], as a data URI."""
-    return data_uri(Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()), "JPEG", quality=85)
+    return data_uri(Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()), "JPEG", quality=75)
