@@ -13,7 +13,7 @@ from ..nets.imagenet import ImageNetNet
 from ..nets.parts import Part, parts
 
 LINE = "1px solid var(--jp-border-color2, #d4d8de)"
-CELL = f"padding:.5em .7em;border:{LINE};text-align:center;vertical-align:middle;white-space:nowrap"
+CELL = f"padding:.5em;border:{LINE};text-align:center;vertical-align:middle;white-space:nowrap"
 # Brackets of a matrix: a border at the sides, and short ones at the four corners.
 CORNER = "linear-gradient(currentColor, currentColor)"
 BRACKETS = (
@@ -63,7 +63,7 @@ class ArchitectureTable:
         head = "".join(f'<th style="{CELL}">{escape(cell)}</th>' for cell in heads)
         body = ""
         for name, size, cells in self.rows:
-            body += f'<tr><th style="{CELL}">{escape(name)}</th><td style="{CELL};{QUIET}">{escape(size)}</td>'
+            body += f'<tr><th style="{CELL};white-space:normal;min-width:5em">{escape(name)}</th><td style="{CELL};{QUIET}">{escape(size)}</td>'
             for cell, group in groupby(cells):  # what neighbours share is said once: what is left is where they differ
                 body += f'<td style="{CELL}" colspan="{len(list(group))}">{cell.html()}</td>'
             body += "</tr>"
