@@ -94,3 +94,21 @@ def test_runs_that_have_not_begun_are_absent(tmp_path):
     assert evaluate([*later, *runs], names) == evaluate(runs, names)
     absent = one(later, "shortcut-plain")
     assert absent.verdict == "undecided" and absent.missing == one([], "shortcut-plain").missing
+
+
+def test_the_imagenet_family_is_compared_with_itself(tmp_path):
+    fields = dict(family="imagenet", stem="cifar", shortcut="none")
+    make_net(tmp_path, LOW, depth=18, **fields)
+    make_net(tmp_path, HIGH, depth=34, **fields)
+    make_net(tmp_path, HIGH, depth=20, shortcut="none")
+    verdict = one(RunStore(tmp_path).find(), "degradation-training")
+    assert verdict.verdict == "supported"
+    assert [number.net for number in verdict.numbers] == ["plain-18", "plain-34"]
+    assert "ImageNet family" in verdict.setting
+
+
+def test_what_another_family_lacks_is_told_of_the_claims_own_nets(tmp_path):
+    """There is no net of 110 layers in the ImageNet family: that is no gap in its runs."""
+    make_net(tmp_path, LOW, depth=18, family="imagenet", stem="cifar", shortcut="none")
+    verdict = one(RunStore(tmp_path).find(), "depth-110-trains")
+    assert verdict.verdict == "undecided" and "110" in str(verdict)

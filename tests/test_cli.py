@@ -7,6 +7,7 @@ from importlib import import_module
 
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
 from reslab import RunConfig, RunStore
@@ -95,6 +96,15 @@ def test_data_prints_counts_and_fingerprints():
     done = reslab("data", "shapes")
     assert done.exit_code == 0 and "10,000 images of 3x32x32" in done.stdout
     assert TRAIN_SHA256 in done.stdout and TEST_SHA256 in done.stdout
+
+
+def test_data_writes_a_folder_of_pictures(tmp_path):
+    done = reslab("data", "shapes", "--export", tmp_path / "shapes", "--size", 40, "--train", 20, "--test", 10)
+    assert done.exit_code == 0 and f"Written: {tmp_path / 'shapes'}" in done.stdout
+    files = sorted((tmp_path / "shapes").rglob("*.png"))
+    with Image.open(files[0]) as picture:
+        assert len(files) == 30 and picture.size == (40, 40)
+    assert "name its folder" in reslab("data", "shapes", "--size", 40).stderr
 
 
 def test_reproduce_shows_its_plan(tmp_path):

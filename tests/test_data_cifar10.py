@@ -228,5 +228,5 @@ def test_real_images_as_batches_are_the_same_tensors(real: Dataset, tmp_path: Pa
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(DataError, match=r"^there is no data set 'cifar100'; choose one of cifar10, shapes$"):
+    with pytest.raises(DataError, match=r"^there is no data set 'cifar100'; choose one of cifar10, shapes"):
         load_dataset("cifar100")

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ..data import load_dataset
+from ..data.verifying import verified_pictures
 from ..files import place, remove, write_atomically
 from ..runs import RunStore
 from ..training.config import RunConfig
@@ -55,8 +56,10 @@ def reproduce(plan: Plan, console: Console, options: Options | None = None) -> i
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     if not options.dry_run:
-        for name in sorted({planned.config.dataset for planned in plan.missing}):
-            load_dataset(name, root=plan.data or None)  # a download, or an error, comes once and now
+        needed = {planned.config.dataset: planned.config.facts for planned in plan.missing}
+        for name, facts in sorted(needed.items()):  # a download, or an error, comes once and now
+            get = load_dataset if facts.size is not None else verified_pictures
+            get(name, root=plan.data or None)
     seconds = _announce(plan, say, every_run=options.dry_run)
     if options.dry_run:
         return 0

@@ -12,7 +12,8 @@ import torch
 
 from ..batch.spec import Experiment
 from ..data import load_dataset
-from ..training.config import PRECISIONS, RunConfig
+from ..training.checks import PRECISIONS
+from ..training.config import RunConfig
 from ..training.estimate import measure
 from .children import python_says, python_takes
 from .clock import spread

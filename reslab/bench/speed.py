@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from ..fast import kept_heap
-from ..training.config import PRECISIONS, RunConfig
+from ..training.checks import PRECISIONS
+from ..training.config import RunConfig
 from ..training.estimate import measure
 from ..training.loop import pick_device, repeatable
 from .clock import spread

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
-from ..figures.nets import DATASET_NAMES, overrides
+from ..figures.nets import FAMILY_NAMES, dataset_title, overrides
 from ..figures.style import net_label
 from ..runs import Run
 from ..training.config import RunConfig
@@ -83,8 +83,10 @@ class Comparison:
             changed.pop(name, None)
         if self.claim.contrasts_precision:
             changed.pop("precision", None)
-        words = [DATASET_NAMES.get(config.dataset, config.dataset), config.profile, f"{config.iterations:,} iterations"]
-        words += [config.block] * (config.block != "basic") + [f"{name} {value}" for name, value in changed.items()]
+        words = [dataset_title(config), config.profile, f"{config.iterations:,} iterations"]
+        words += [FAMILY_NAMES[config.family]] * (config.family != "cifar")
+        words += [config.block] * (config.block != "basic" and config.family == "cifar")
+        words += [f"{name} {value}" for name, value in changed.items()]
         return ", ".join(words)
 
     def label(self, config: RunConfig) -> str:
@@ -103,7 +105,9 @@ def comparisons(claim: Claim, nets: Iterable[Net]) -> list[Comparison]:
         if any(arm.matches(net.config) for arm in claim.arms):
             settings[_setting(claim, net.config)].append(net)
     complete = [found for group in settings.values() if (found := _complete(claim, group))]
-    lacking = [_lacking(claim, group) for group in settings.values() if not complete]
+    # The depths that claims name are the CIFAR family's: another one lacks nothing, it just has no such nets.
+    groups = [] if complete else [nets for nets in settings.values() if nets[0].config.family == "cifar"]
+    lacking = [_lacking(claim, nets) for nets in groups]
     if not complete and not lacking:
         return [_lacking(claim, [])]
     return complete or [min(lacking, key=lambda one: (len(one.absent), -sum(len(n.runs) for n in one.nets.values())))]

@@ -21,7 +21,7 @@ add(
     reproduce="Run a study: train what is missing, then make its report.",
     runs="List runs, compare or prune them.",
     claims="The paper's claims, and what the runs say of them.",
-    data="Find a data set, or download it; verify and cache it.",
+    data="Find a data set, or download it; verify and cache it; on request write it as a folder of pictures.",
     bench="How fast training is here, or what else takes time.",
 )
 

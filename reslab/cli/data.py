@@ -1,10 +1,12 @@
 """`reslab data`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..data import DATASETS, load_dataset
+from ..data import DATASETS, FOLDER, load_dataset
+from ..data.export import write_folder
 from .options import Data
 from .sentences import sentences
 
@@ -13,13 +15,42 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def data_command(
-    name: Annotated[str, typer.Argument(help=" or ".join(DATASETS))] = "cifar10", data: Data = None
+    name: Annotated[str, typer.Argument(help=f"{', '.join(DATASETS)} or {FOLDER}PATH")] = "cifar10",
+    data: Data = None,
+    export: Annotated[Path | None, typer.Option(help="Write it to this new folder, as PNG files by class.")] = None,
+    size: Annotated[int | None, typer.Option(min=1, help="With --export: the pictures' side. Default: kept.")] = None,
+    train: Annotated[int | None, typer.Option(help="With --export: so many training images. Default: all.")] = None,
+    test: Annotated[int | None, typer.Option(help="With --export: so many test images. Default: all.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Of pictures: processes that check them. Default: by the cores.")
+    ] = None,
 ) -> None:
-    """Find a data set, or download it; verify and cache it."""
+    """Find a data set, or download it; verify and cache it; on request write it as a folder of pictures."""
     with sentences():
+        if name.startswith(FOLDER) or (name in DATASETS and DATASETS[name].size is None):
+            _describe(name, data, workers)
+            if (export, size, train, test) != (None,) * 4:
+                raise ValueError(f"{name} is a folder of pictures already: leave out --export and what goes with it")
+            return
         dataset = load_dataset(name, root=data)
         for split in ("train", "test"):
             images = getattr(dataset, f"{split}_images")
-            size = "x".join(map(str, images.shape[1:]))
-            print(f"{split:5}  {len(images):6,} images of {size}  {dataset.fingerprint[split]}")
+            shape = "x".join(map(str, images.shape[1:]))
+            print(f"{split:5}  {len(images):6,} images of {shape}  {dataset.fingerprint[split]}")
         print(f"{len(dataset.classes)} classes: {', '.join(dataset.classes)}")
+        if export:
+            print(f"Written: {write_folder(dataset, export, size, train, test)}")
+        elif (size, train, test) != (None, None, None):
+            raise ValueError("--size, --train and --test say what --export writes: name its folder")
+
+
+def _describe(name: str, data: Path | None, workers: int | None) -> None:
+    """Finds and verifies pictures, and says what they are."""
+    from ..data.pictures import listed, shown  # here, because other data sets do not need them
+    from ..data.verifying import verified_pictures
+
+    pictures = verified_pictures(name, data, workers)
+    for split in (pictures.train, pictures.held_out):
+        print(f"{split.names[0].split('/')[0]:5}  {len(split.names):9,} pictures, every one whole")
+    print(f"{len(pictures.classes):,} classes: {listed(pictures.classes)}")
+    print(f"{shown(pictures.root)}, digest of names and sizes {pictures.digest}")

@@ -20,7 +20,7 @@ OPTIONS = dict(
     depth=Annotated[int | None, typer.Option(help="Weighted layers.")],
     shortcut=Annotated[str | None, typer.Option(help="none is the plain net.")],
     profile=Annotated[str | None, typer.Option(help="paper, short, demo or smoke.")],
-    dataset=Annotated[str | None, typer.Option(help="cifar10 or shapes.")],
+    dataset=Annotated[str | None, typer.Option(help="cifar10, shapes, folder:PATH ...")],
     seed=Annotated[int | None, typer.Option(help="Of initialisation, data order and augmentation.")],
     where=Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Any RunConfig field; may be given several times.")

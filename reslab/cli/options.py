@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 Store = Annotated[str | None, typer.Option(help="Folder of the run folders. Default: RESLAB_STORE, else ./runs.")]
-Data = Annotated[Path | None, typer.Option(help="Where CIFAR-10 is. Default: RESLAB_DATA, else ./data.")]
+Data = Annotated[Path | None, typer.Option(help="Where the data sets are. Default: RESLAB_DATA, else ./data.")]
 
 
 def whole_numbers(name: str, text: str, example: str) -> list[int]:

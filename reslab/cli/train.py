@@ -26,6 +26,9 @@ def train_command(
     compile: Annotated[
         str, typer.Option(help="auto (where it saves more time than it costs), always or never.")
     ] = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes that decode pictures. Default: by the cores; 0: none.")
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait if another process trains this run, or end at once.")] = True,
     **values: Any,
 ) -> None:
@@ -38,7 +41,8 @@ def train_command(
         if threads:
             torch.set_num_threads(threads)
         bar = ProgressBar(config.net_name)
-        run = train(config, RunStore(store), device=device, data=data, compile=compile, progress=bar, wait=wait)
+        options = dict(device=device, data=data, compile=compile, workers=workers, progress=bar, wait=wait)
+        run = train(config, RunStore(store), **options)
         row = run.final
         errors = f"training error {row['train_error']:.2f} %, test error {row['test_error']:.2f} %"
         print(f"{errors} after {row['iteration']:,} iterations in {row['seconds']:.0f} s: {run.path}")

@@ -98,4 +98,9 @@ def load_dataset(
             raise DataError("this machine draws other shapes than the known ones; report it, with torch's version")
         write(file, dataset, stamp="drawn by reslab.data.shapes")
         return dataset
+    if name in DATASETS or name.startswith(FOLDER):
+        raise DataError(
+            f"{name} is pictures of any size, which are not loaded as tensors but decoded as they are needed; train on "
+            f"it with RunConfig(dataset={name!r})"
+        )
     raise DataError(f"there is no data set {name!r}; choose one of {', '.join(DATASETS)}")

@@ -5,23 +5,18 @@ Forms: torchvision's folder `cifar-10-batches-py/`, the archive `cifar-10-python
 fingerprint.py).
 """
 
-import http.client
 import json
 import os
-import socket
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from . import DataError, Dataset, archive, cache, folder
+from .downloading import downloading
 from .fingerprint import canonical, verify
 
 BATCHES, ARCHIVE = "cifar-10-batches-py", "cifar-10-python.tar.gz"
-PATIENCE = (
-    30  # seconds without an answer; a firewall that drops packets would otherwise hold a run for minutes, or for ever
-)
 
 
 @dataclass(frozen=True)
@@ -162,26 +157,11 @@ def _download(root: Path) -> Path:
     from torchvision.datasets import CIFAR10 as Torchvision
     from torchvision.datasets.utils import download_url
 
-    made = [path for path in (root, *root.parents) if not path.exists()]
-    patience = socket.getdefaulttimeout()
-    try:
-        socket.setdefaulttimeout(PATIENCE)
-        root.mkdir(parents=True, exist_ok=True)
-        # Beside its final place, because a rename is atomic only within one file system.
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=root) as partial:
-            download_url(Torchvision.url, partial, ARCHIVE, Torchvision.tgz_md5)
-            os.replace(Path(partial) / ARCHIVE, root / ARCHIVE)
-    except BaseException as error:
-        for path in made:
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
-        if not isinstance(error, (OSError, RuntimeError, http.client.HTTPException)):
-            raise
-        raise DataError(
-            f"CIFAR-10 is not in {root} and could not be downloaded ({error}); put {ARCHIVE} from {Torchvision.url} "
-            f"there, or set RESLAB_DATA (or --data) to the folder that has it, or use the data set 'shapes', which "
-            f"needs no download"
-        ) from error
-    finally:
-        socket.setdefaulttimeout(patience)
+    remedy = (
+        f"put {ARCHIVE} from {Torchvision.url} there, or set RESLAB_DATA (or --data) to the folder that has it, or use "
+        f"the data set 'shapes', which needs no download"
+    )
+    with downloading(root, "CIFAR-10", remedy) as partial:
+        download_url(Torchvision.url, str(partial), ARCHIVE, Torchvision.tgz_md5)
+        os.replace(partial / ARCHIVE, root / ARCHIVE)
     return root / ARCHIVE

@@ -24,7 +24,7 @@ class TensorSource:
         val_split: int = 0,
         device: torch.device | str = "cpu",
     ):
-        self.fingerprint = dataset.fingerprint
+        self.fingerprint, self.classes = dataset.fingerprint, dataset.classes
         images, labels = resize(dataset.train_images, image_size), dataset.train_labels
         held_out, held_out_labels = resize(dataset.test_images, image_size), dataset.test_labels
         if val_split:

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import math
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,16 +12,12 @@ import torch
 
 from ..data import DATASETS, FOLDER, Facts, find_facts
 from ..names import check_names
-from ..nets.blocks import STRIDES
-from ..nets.cifar import CifarNet, check_depth, cifar_net
-from ..nets.imagenet import STEMS, ImageNetNet, check_imagenet_depth, imagenet_net
-from ..nets.orders import check_order
+from ..nets.cifar import CifarNet, cifar_net
+from ..nets.imagenet import ImageNetNet, check_imagenet_depth, imagenet_net
 from ..nets.plugins import Plugin, load_plugin
 from ..nets.registry import shortcut_class, source_digest
+from .checks import check, require
 from .profiles import FROM_PROFILE, PROFILES
-
-PRECISIONS = ("fp32", "bf16")
-FAMILIES = ("cifar", "imagenet")
 
 # Fields that came after the first runs. At these values they mean what was always done, and are no part of a run's id.
 LATER: dict[str, Any] = dict(activation_order="original", gate_bias=None, plugins=[], family="cifar")
@@ -71,14 +66,16 @@ class RunConfig:
     found: Facts | None = None  # what is in the folder of pictures; found by looking, not to be given
 
     def __post_init__(self):
-        self._require(self.profile in PROFILES, "profile", f"one of {', '.join(PROFILES)}")
+        require(self, self.profile in PROFILES, "profile", f"one of {', '.join(PROFILES)}")
         for name, value in self._defaults().items():
             if getattr(self, name) is FROM_PROFILE:
                 object.__setattr__(self, name, value)
         self._resolve()
         for field in fields(self):
             object.__setattr__(self, field.name, self._coerced(field))
-        self._check()
+        if self.gate_bias is None:
+            object.__setattr__(self, "gate_bias", shortcut_class(self.shortcut, self.plugins).gate_bias)
+        check(self)
 
     def _defaults(self) -> dict[str, Any]:
         """The profile's values, as the fields that were given change them."""
@@ -104,10 +101,12 @@ class RunConfig:
             values |= dict(stride_on="3x3") if values["block"] == "bottleneck" else {}
         elif self.family == "cifar":
             values |= dict(block="basic")
+        if isinstance(self.found, dict):  # as to_dict gives it
+            object.__setattr__(self, "found", Facts(**self.found))
         if isinstance(self.dataset, str) and self.dataset.startswith(FOLDER) and self.found is None:
             folder = Path(self.dataset.removeprefix(FOLDER)).expanduser().absolute()
             object.__setattr__(self, "dataset", f"{FOLDER}{folder}")
-            values |= dict(found=find_facts(self.dataset))
+            object.__setattr__(self, "found", find_facts(self.dataset))
         if self._of_pictures and type(self.image_size) is int:
             values |= dict(scale=tuple(round(self.image_size * side / 224) for side in (256, 480)), colour=0.1)
         for name, value in values.items():
@@ -120,10 +119,6 @@ class RunConfig:
         known = DATASETS.get(self.dataset, self.found) if isinstance(self.dataset, str) else None
         return known is not None and known.size is None
 
-    def _require(self, ok: bool, name: str, allowed: str) -> None:
-        if not ok:
-            raise ValueError(f"{name}={getattr(self, name)!r} is not possible; allowed: {allowed}")
-
     def _coerced(self, field: dataclasses.Field) -> Any:
         """The value in its field's type, so that 1 and 1.0, or a list and a tuple, give the same run."""
         value, kind = getattr(self, field.name), field.type
@@ -131,23 +126,22 @@ class RunConfig:
             if value is None:
                 return None
             kind = get_args(kind)[0]
-        if kind is Facts and isinstance(value, dict):
-            return Facts(**value)
         if kind == tuple[Plugin, ...]:
             return self._needed_plugins(value)
         if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
         if kind == tuple[int, ...] and isinstance(value, list | tuple):
-            self._require(all(type(v) is int for v in value), field.name, "a list of whole numbers")
+            require(self, all(type(v) is int for v in value), field.name, "a list of whole numbers")
             return tuple(value)
         kind = tuple if kind == tuple[int, ...] else kind
-        self._require(type(value) is kind, field.name, f"a value of type {kind.__name__}")
+        require(self, type(value) is kind, field.name, f"a value of type {kind.__name__}")
         return value
 
     def _needed_plugins(self, value: Any) -> tuple[Plugin, ...]:
         """Of the files named, the one that the shortcut comes from: the others do not change the result."""
         kinds = (str, Path, Plugin)
-        self._require(
+        require(
+            self,
             isinstance(value, list | tuple) and all(isinstance(item, kinds) for item in value),
             "plugins",
             'a list of files, such as ["my_shortcut.py"]',
@@ -155,64 +149,6 @@ class RunConfig:
         plugins = tuple(dict.fromkeys(load_plugin(item) for item in value))
         shortcut_class(self.shortcut, plugins)
         return tuple(plugin for plugin in plugins if self.shortcut in plugin.shortcuts)
-
-    def _check(self) -> None:
-        self._require(self.family in FAMILIES, "family", f"one of {', '.join(FAMILIES)}")
-        self._check_net()
-        self._check_data()
-        self._require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
-        for name in ("width", "iterations", "log_every"):
-            self._require(getattr(self, name) >= 1, name, "1 or more")
-        for name in ("seed", "warmup_iterations", "weight_decay"):
-            self._require(getattr(self, name) >= 0, name, "0 or more")
-        for name in ("lr", "weight_decay"):
-            self._require(math.isfinite(getattr(self, name)), name, "a finite number")
-        self._require(self.lr > 0, "lr", "more than 0")
-        self._require(0 <= self.momentum < 1, "momentum", "at least 0 and below 1")
-        self._require(0 <= self.warmup_error <= 100, "warmup_error", "a percentage, 0 to 100")
-        self._require(self.lr_plateau >= 0, "lr_plateau", "0 or more")
-        self._require(not (self.lr_plateau and self.lr_drops), "lr_plateau", "0 where there are lr_drops")
-        drops = self.lr_drops
-        ordered = all(a < b for a, b in zip((0, *drops), (*drops, self.iterations), strict=True))
-        self._require(ordered, "lr_drops", f"increasing iterations between 0 and iterations={self.iterations}")
-
-    def _check_net(self) -> None:
-        if self.family == "imagenet":
-            block = check_imagenet_depth(self.depth, self.shortcut)
-            self._require(self.block == block, "block", f"{block}, which {self.depth} layers have; leave it out")
-            self._require(self.stem in STEMS, "stem", f"one of {', '.join(STEMS)}")
-            known = STRIDES if block == "bottleneck" else (None,)
-            allowed = f"one of {', '.join(STRIDES)}" if known is STRIDES else "nothing: basic blocks have no choice"
-            self._require(self.stride_on in known, "stride_on", allowed)
-        else:
-            check_depth(self.depth, self.block)
-            for name in ("stem", "stride_on"):
-                self._require(getattr(self, name) is None, name, "nothing: it is for family='imagenet'")
-        check_order(self.activation_order)
-        gated = shortcut_class(self.shortcut, self.plugins)
-        if self.gate_bias is None:
-            object.__setattr__(self, "gate_bias", gated.gate_bias)
-        allowed = "a finite number" if gated.gate_bias is not None else f"nothing: {self.shortcut!r} has no gate"
-        finite = self.gate_bias is None or (gated.gate_bias is not None and math.isfinite(self.gate_bias))
-        self._require(finite, "gate_bias", allowed)
-
-    def _check_data(self) -> None:
-        folder = self.dataset.startswith(FOLDER)
-        self._require(self.dataset in DATASETS or folder, "dataset", f"one of {', '.join(DATASETS)}, {FOLDER}PATH")
-        self._require(folder or self.found is None, "found", f"nothing: it is for {FOLDER}PATH")
-        images, size = self.facts.train, self.facts.size
-        if size is None:
-            self._require(self.image_size >= 8, "image_size", "8 or more")
-            low, high = self.scale if len(self.scale) == 2 else (0, 0)
-            self._require(self.image_size <= low <= high, "scale", f"two lengths from image_size={self.image_size} on")
-            self._require(0 <= self.colour < math.inf, "colour", "0 or more")
-        else:
-            sizes = [s for s in (8, 16, 32) if s <= size]
-            self._require(self.image_size in sizes, "image_size", f"one of {', '.join(map(str, sizes))}")
-            self._require(self.scale == (), "scale", "nothing: it is for pictures in folders")
-            self._require(self.colour is None, "colour", "nothing: it is for pictures in folders")
-        self._require(2 <= self.batch <= images, "batch", f"2 to {images}")
-        self._require(0 <= self.val_split <= images - self.batch, "val_split", f"0 to {images - self.batch}")
 
     @property
     def facts(self) -> Facts:

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from safetensors.torch import save as to_safetensors
 
-from ..data import load_dataset
 from ..fast import kept_heap, wanted
 from ..files import write_atomically
 from ..nets.plugins import naming_lines
@@ -23,6 +22,7 @@ from .log_point import Clock, RunFailed, finite_means, log_point
 from .owner import Owner
 from .patience import Patience
 from .provenance import provenance, record
+from .sources import opened
 from .state import State, step
 from .stop import StopRequest
 from .task import Classification, Task
@@ -67,6 +67,7 @@ def train(
     device: str | torch.device | None = None,
     data: str | Path | None = None,
     compile: str = "auto",
+    workers: int | None = None,
     progress: Report | None = None,
     wait: bool = True,
 ) -> Run:
@@ -74,7 +75,8 @@ def train(
     it is not.
 
     `data` is where the data set is (see load_dataset). `compile` is "auto" (where it saves more time than it costs),
-    "always" or "never": the same training, rounded differently; a run goes on as it began. `progress` is called with a
+    "always" or "never": the same training, rounded differently; a run goes on as it began. `workers` processes decode
+    pictures, where the data set is pictures: None is a sensible number. `progress` is called with a
     Progress about twice a second. If a live process trains this run already, waits for it, or with `wait=False` raises
     RunBusy. SIGTERM and Ctrl-C write a checkpoint and leave the run resumable. Raises RunFailed if a loss is not
     finite, DataError if the data cannot be had, ValueError for a device that is not there or an unknown `compile`,
@@ -99,13 +101,13 @@ def train(
         saved = patience(lambda: checkpoint.load(run.path, device), "read")
         if saved:  # it goes on as it began; before there was a choice, nothing was compiled
             compiled = saved.get("compiled", False)
-        with repeatable(saved["threads"] if saved else torch.get_num_threads(), device), kept_heap():
-            dataset = load_dataset(config.dataset, root=data)
-            task = Classification(config, dataset, device)
+        threads = saved["threads"] if saved else torch.get_num_threads()
+        with repeatable(threads, device), kept_heap(), opened(config, device, data, workers) as source:
+            task = Classification(config, source, device)
             state = State.fresh(task, config, device, compiled)
-            now, before = provenance(config, dataset, device, state.compiled), patience(lambda: run.provenance, "read")
+            now = provenance(config, source.fingerprint, device, state.compiled)
+            before = patience(lambda: run.provenance, "read")
             owner.write(lambda: record(run, now, before))
-            del dataset  # the task has what it needs; a data set mapped from its cache then leaves the memory
             if saved:
                 state.restore(saved)
             with stop:

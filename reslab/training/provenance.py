@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from ..data import Dataset
 from ..files import write_json
 from ..runs import Run
 from .config import RunConfig
@@ -25,7 +24,7 @@ def git(*arguments: str) -> str | None:
         return None
 
 
-def provenance(config: RunConfig, dataset: Dataset, device: torch.device, compiled: bool) -> dict[str, Any]:
+def provenance(config: RunConfig, fingerprint: dict[str, Any], device: torch.device, compiled: bool) -> dict[str, Any]:
     """Git commit and dirty flag, versions, device, threads, compiled, precision and data fingerprint of a sitting."""
     tracked = (
         git("ls-files", "--error-unmatch", Path(__file__).name) is not None
@@ -46,7 +45,7 @@ def provenance(config: RunConfig, dataset: Dataset, device: torch.device, compil
         threads=torch.get_num_threads(),
         compiled=compiled,
         precision=config.precision,
-        dataset_fingerprint=dataset.fingerprint,
+        dataset_fingerprint=fingerprint,
     )
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from ..data import Dataset
 from ..data.tensors import TensorSource
 from .config import RunConfig
+from .sources import Source
 
 
 class Task(Protocol):
@@ -33,9 +34,11 @@ class Task(Protocol):
 class Classification:
     """Image classification with cross-entropy and top-1 error (He et al. 2015, section 4.2)."""
 
-    def __init__(self, config: RunConfig, dataset: Dataset, device: torch.device | str):
-        self.config, self.device, self.classes = config, torch.device(device), dataset.classes
-        self.source = TensorSource(dataset, config.image_size, config.batch, config.seed, config.val_split, self.device)
+    def __init__(self, config: RunConfig, source: Source | Dataset, device: torch.device | str):
+        self.config, self.device = config, torch.device(device)
+        if isinstance(source, Dataset):
+            source = TensorSource(source, config.image_size, config.batch, config.seed, config.val_split, self.device)
+        self.source, self.classes = source, source.classes
         self.fingerprint = self.source.fingerprint
 
     def make_net(self) -> nn.Module:

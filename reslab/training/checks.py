@@ -1,0 +1,85 @@
+"""What a RunConfig may be: every field against what is allowed."""
+
+import math
+from typing import TYPE_CHECKING
+
+from ..data import DATASETS, FOLDER
+from ..nets.blocks import STRIDES
+from ..nets.cifar import check_depth
+from ..nets.imagenet import STEMS, check_imagenet_depth
+from ..nets.orders import check_order
+from ..nets.registry import shortcut_class
+
+if TYPE_CHECKING:
+    from .config import RunConfig
+
+FAMILIES = ("cifar", "imagenet")
+PRECISIONS = ("fp32", "bf16")
+
+
+def require(config: "RunConfig", ok: bool, name: str, allowed: str) -> None:
+    """Raises ValueError, naming the field `name`, its value and what is allowed, unless `ok`."""
+    if not ok:
+        raise ValueError(f"{name}={getattr(config, name)!r} is not possible; allowed: {allowed}")
+
+
+def check(config: "RunConfig") -> None:
+    """Raises ValueError for a field that cannot be trained, naming the field, the value and what is allowed."""
+    require(config, config.family in FAMILIES, "family", f"one of {', '.join(FAMILIES)}")
+    _check_net(config)
+    _check_data(config)
+    require(config, config.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
+    for name in ("width", "iterations", "log_every"):
+        require(config, getattr(config, name) >= 1, name, "1 or more")
+    for name in ("seed", "warmup_iterations", "weight_decay"):
+        require(config, getattr(config, name) >= 0, name, "0 or more")
+    for name in ("lr", "weight_decay"):
+        require(config, math.isfinite(getattr(config, name)), name, "a finite number")
+    require(config, config.lr > 0, "lr", "more than 0")
+    require(config, 0 <= config.momentum < 1, "momentum", "at least 0 and below 1")
+    require(config, 0 <= config.warmup_error <= 100, "warmup_error", "a percentage, 0 to 100")
+    require(config, config.lr_plateau >= 0, "lr_plateau", "0 or more")
+    require(config, not (config.lr_plateau and config.lr_drops), "lr_plateau", "0 where there are lr_drops")
+    drops = config.lr_drops
+    ordered = all(a < b for a, b in zip((0, *drops), (*drops, config.iterations), strict=True))
+    require(config, ordered, "lr_drops", f"increasing iterations between 0 and iterations={config.iterations}")
+
+
+def _check_net(config: "RunConfig") -> None:
+    if config.family == "imagenet":
+        block = check_imagenet_depth(config.depth, config.shortcut)
+        require(config, config.block == block, "block", f"{block}, which {config.depth} layers have; leave it out")
+        require(config, config.stem in STEMS, "stem", f"one of {', '.join(STEMS)}")
+        known = STRIDES if block == "bottleneck" else (None,)
+        allowed = f"one of {', '.join(STRIDES)}" if known is STRIDES else "nothing: basic blocks have no choice"
+        require(config, config.stride_on in known, "stride_on", allowed)
+    else:
+        check_depth(config.depth, config.block)
+        for name in ("stem", "stride_on"):
+            require(config, getattr(config, name) is None, name, "nothing: it is for family='imagenet'")
+    check_order(config.activation_order)
+    gated = shortcut_class(config.shortcut, config.plugins)
+    allowed = "a finite number" if gated.gate_bias is not None else f"nothing: {config.shortcut!r} has no gate"
+    finite = config.gate_bias is None or (gated.gate_bias is not None and math.isfinite(config.gate_bias))
+    require(config, finite, "gate_bias", allowed)
+
+
+def _check_data(config: "RunConfig") -> None:
+    folder = config.dataset.startswith(FOLDER)
+    require(config, config.dataset in DATASETS or folder, "dataset", f"one of {', '.join(DATASETS)}, {FOLDER}PATH")
+    require(config, folder or config.found is None, "found", f"nothing: it is for {FOLDER}PATH")
+    images, size = config.facts.train, config.facts.size
+    if size is None:
+        require(config, config.image_size >= 8, "image_size", "8 or more")
+        low, high = config.scale if len(config.scale) == 2 else (0, 0)
+        require(
+            config, config.image_size <= low <= high, "scale", f"two lengths from image_size={config.image_size} on"
+        )
+        require(config, 0 <= config.colour < math.inf, "colour", "0 or more")
+    else:
+        sizes = [s for s in (8, 16, 32) if s <= size]
+        require(config, config.image_size in sizes, "image_size", f"one of {', '.join(map(str, sizes))}")
+        require(config, config.scale == (), "scale", "nothing: it is for pictures in folders")
+        require(config, config.colour is None, "colour", "nothing: it is for pictures in folders")
+    require(config, 2 <= config.batch <= images, "batch", f"2 to {images}")
+    require(config, 0 <= config.val_split <= images - config.batch, "val_split", f"0 to {images - config.batch}")
