@@ -19,7 +19,7 @@ def sentences(stopped: str = GOES_ON) -> Iterator[None]:
         raise
     except ValueError as error:
         end(error, 2)
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         end(error, 1)
     except KeyboardInterrupt:
         end(stopped, 130)

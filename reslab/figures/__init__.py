@@ -9,6 +9,7 @@ from .images import image_grid
 from .stage_maps import stage_maps
 from .style import net_colour, net_label
 from .table import summary_table
+from .timing import timing
 from .verdicts import verdict_intervals
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "stage_maps",
     "stride_listing",
     "summary_table",
+    "timing",
     "verdict_intervals",
 ]
