@@ -63,7 +63,8 @@ class ArchitectureTable:
         head = "".join(f'<th style="{CELL}">{escape(cell)}</th>' for cell in heads)
         body = ""
         for name, size, cells in self.rows:
-            body += f'<tr><th style="{CELL};white-space:normal;min-width:5em">{escape(name)}</th><td style="{CELL};{QUIET}">{escape(size)}</td>'
+            body += f'<tr><th style="{CELL};white-space:normal;min-width:5em">{escape(name)}</th>'
+            body += f'<td style="{CELL};{QUIET}">{escape(size)}</td>'
             for cell, group in groupby(cells):  # what neighbours share is said once: what is left is where they differ
                 body += f'<td style="{CELL}" colspan="{len(list(group))}">{cell.html()}</td>'
             body += "</tr>"
