@@ -199,7 +199,7 @@ def test_claims_without_a_run(tmp_path):
 
 
 def test_architectures(tmp_path):
-    notebook = papermill("04_architectures.ipynb", tmp_path, "-p", "depth", "18", "-p", "weights", "none")
+    notebook = papermill("04_architectures.ipynb", tmp_path, "-p", "depth", "18", "-y", "{weights: none, size: 32}")
     words = {cell.id: "".join(str(output) for output in cell.get("outputs", [])) for cell in notebook.cells}
     (table,) = outputs(notebook, "table")
     assert "[1×1, 256; 3×3, 256; 1×1, 1024] × 23" in table["data"]["text/plain"]
@@ -220,8 +220,16 @@ def test_architectures(tmp_path):
     assert len(figures) == 2
     assert all("512 maps of 7×7" in json.dumps(each["layout"], ensure_ascii=False) for each in figures)
     assert "A fresh ResNet-18 knows no classes" in words["naming"]
+    drawn = figure(notebook, "timing")["data"]
+    assert {trace["meta"]["mode"] for trace in drawn} == {"forward", "forward + backward"}
+    rows = outputs(notebook, "timing")[1]["data"]["text/markdown"].splitlines()[2:]
+    times = {tuple(line.split(" | ")[:2]): float(line.split(" | ")[2].split(" ± ")[0]) for line in rows}
+    assert len(times) == 12 and {net for net, _ in times} >= {"| plain-34", "| resnet-50", "| torchvision:resnet50"}
     end = outputs(notebook, "end")[0]["data"]["text/markdown"]
     shares = [f"{100 * part / whole:.0f}%" for part, whole in ((11.5136, 19.6321), (60.192808, 143.66724))]
     assert all(share in end for share in shares) and "8 times the layers" in end and "5 of 5 nets" in end
+    ratio = times["| resnet-50", "forward"] / times["| resnet-34", "forward"]
+    told = float(re.search(r"takes ([\d.]+) times a ResNet-34's time for 1.12 times", end)[1])
+    assert told == pytest.approx(ratio, abs=0.06)  # of rounded numbers
     assert not any(o["output_type"] in ("error", "stream") for cell in notebook.cells for o in cell.get("outputs", []))
     assert len(nbformat.writes(notebook)) < 300_000
