@@ -23,6 +23,7 @@ from .status import SILENT, STATES, alive, told_state
 
 if TYPE_CHECKING:  # torch takes a second to load, and who lists ten thousand runs does not need it
     import torch
+    from torch import nn
     from upath import UPath
 
     from .training.config import RunConfig
@@ -117,6 +118,12 @@ class Run:
             )
         path = self.path / "weights.safetensors"
         return load_file(path) if isinstance(path, Path) else load(read(path))
+
+    def net(self) -> "nn.Module":
+        """The trained net, in evaluation mode. Raises ValueError if the run is not done."""
+        net = self.config.make_net()
+        net.load_state_dict(self.weights())
+        return net.eval()
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> str:
         """Replaces metrics.csv by these rows, whole. Returns the file's SHA-256, which a done run's status keeps."""

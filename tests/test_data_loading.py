@@ -139,4 +139,5 @@ def test_they_end_with_a_process_that_never_closed_them_and_its_script_runs_once
 def test_the_default_leaves_a_core_to_the_trainer(monkeypatch):
     for cores, trainers, expected in ((2, 1, 1), (1, 1, 1), (9, 1, 8), (9, 2, 3), (200, 1, MOST_WORKERS)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
-        assert default_workers(trainers) == expected
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(trainers))  # as torchrun does
+        assert default_workers() == expected

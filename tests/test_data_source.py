@@ -132,6 +132,15 @@ def test_held_out_pictures_in_order_single_and_ten_crops(folder, pictures, sourc
         assert torch.allclose(crops, (oracle.float() - mean) / 255, atol=1e-6)
 
 
+def test_processes_share_the_held_out_pictures(pictures, source, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("reslab.data.source.HELD_OUT_BATCH", 4)
+    ours = [list(make_source(pictures, share=(rank, 3)).held_out()) for rank in range(3)]
+    assert [len(batches) for batches in ours] == [2, 1, 1]
+    for number, (images, labels) in enumerate(source.held_out()):
+        part, part_labels = ours[number % 3][number // 3]
+        assert torch.equal(part, images) and torch.equal(part_labels, labels)
+
+
 def test_another_normalisation(source):
     ((images, _),) = source.held_out(normalise=lambda views: views.float() + 1)
     ((oracle, _),) = source.held_out(normalise=lambda views: views.float())
@@ -150,6 +159,14 @@ def test_a_validation_split_is_taken_from_the_training_pictures(pictures):  # no
 def test_the_fingerprint(pictures, source):  # noqa: F811
     mean = hashlib.sha256(source.mean.numpy().tobytes()).hexdigest()[:16]
     assert source.fingerprint == dict(digest=pictures.digest, train=42, test=15, mean=mean)
+
+
+def test_examples_are_the_first_picture_of_each_class(folder, source):  # noqa: F811
+    images, labels = source.examples(2)
+    assert labels.tolist() == [0, 1] and images.dtype == torch.uint8
+    for image, name in zip(images, source.classes, strict=False):
+        first = min((folder / "train" / name).iterdir(), key=lambda path: path.name)
+        assert np.array_equal(image.permute(1, 2, 0), centre(first))
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -57,6 +57,11 @@ def test_weights_are_those_of_the_loop_written_by_hand(run, by_hand):
         torch.testing.assert_close(weights[name], expected, rtol=2e-3, atol=2e-4, msg=lambda m, n=name: f"{n}: {m}")
 
 
+def test_the_runs_net_is_the_trained_one_in_evaluation_mode(run):
+    net = run.net()
+    assert not net.training and all(torch.equal(net.state_dict()[name], w) for name, w in run.weights().items())
+
+
 def test_recorded_numbers_are_those_of_the_loop_written_by_hand(run, by_hand):
     _, losses, errors, test_loss, test_error = by_hand
     every = CONFIG.log_every

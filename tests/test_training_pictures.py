@@ -123,3 +123,15 @@ def test_pictures_are_not_loaded_as_tensors(mine):
     for name in (f"folder:{mine}", "imagenet"):
         with pytest.raises(DataError, match="decoded as they are needed; train on it with RunConfig"):
             load_dataset(name)
+
+
+def test_names_that_are_not_utf_8(tmp_path):
+    root = write_pictures(tmp_path / os.fsdecode(b"caf\xe9"), (os.fsdecode(b"\xe8"), "b"), train=8, test=2)
+    config = make_config(root, iterations=3)
+    run = train(config, tmp_path / "runs", workers=1)
+    assert run.state == "done" and run.config == config and run.config.facts.classes == 2
+    str(run.path).encode()
+    os.unlink(root / "val" / "b" / "000.jpg")
+    with pytest.raises(DataError) as caught:
+        train(config, tmp_path / "again", workers=1)
+    str(caught.value).encode()

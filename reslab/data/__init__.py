@@ -100,7 +100,7 @@ def load_dataset(
         return dataset
     if name in DATASETS or name.startswith(FOLDER):
         raise DataError(
-            f"{name} is pictures of any size, which are not loaded as tensors but decoded as they are needed; train on "
-            f"it with RunConfig(dataset={name!r})"
+            f"{name!r} is pictures of any size, which are not loaded as tensors but decoded as they are needed; train "
+            f"on it with RunConfig(dataset={name!r})"
         )
     raise DataError(f"there is no data set {name!r}; choose one of {', '.join(DATASETS)}")

@@ -27,10 +27,11 @@ PRELOADED = ["reslab.data.views"]  # what jobs import: once, in the server that 
 Job = Callable[[], Any]
 
 
-def default_workers(processes: int = 1) -> int:
-    """Workers for each of `processes` trainers on this machine: the cores that may be used here, less one for the
-    trainer, at least 1 and at most MOST_WORKERS.
+def default_workers() -> int:
+    """Workers for a trainer: its share of the cores that may be used here, less one for itself, at least 1 and at most
+    MOST_WORKERS.
     """
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # that torchrun started on this machine
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(MOST_WORKERS, cores // processes - 1))
 

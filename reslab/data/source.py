@@ -64,7 +64,7 @@ class PictureSource:
         self.share = rank, processes = share
         self.mine = range(rank * batch // processes, (rank + 1) * batch // processes)
         self.views = Views(str(pictures.root), size, scale, seed)
-        self.workers = Workers(default_workers(processes) if workers is None else workers, self.device.type == "cuda")
+        self.workers = Workers(default_workers() if workers is None else workers, self.device.type == "cuda")
         self._next, self._batches = -1, iter(())
         self._epoch, self._order = -1, torch.empty(0)
 
@@ -74,7 +74,7 @@ class PictureSource:
         Raises DataError, with all pictures that are damaged.
         """
         verify(self.pictures, self.workers, self.progress)
-        assert self.mean is not None
+        _ = self.mean  # made at the first look
 
     def indices(self, iteration: int) -> torch.Tensor:
         """Which training pictures the global batch of `iteration` holds, int64 [batch]."""
@@ -100,6 +100,15 @@ class PictureSource:
             shift = lighting(self.global_batch, self.colour, self.seed, COLOUR, iteration, device=self.device)
             floats = floats + shift[self.mine.start : self.mine.stop, None, None, :]
         return floats.permute(0, 3, 1, 2), labels.to(self.device, non_blocking=True)
+
+    def examples(self, most: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
+        """The central crop of the first training picture of each class, of the first `most`: uint8 [n, 3, size, size],
+        and labels [n].
+        """
+        labels = torch.arange(min(most, len(self.classes)))
+        first = torch.stack([(self.train.labels == label).nonzero()[0, 0] for label in labels])
+        chosen = self.train.chosen(first)
+        return self.views.centre(chosen.names, chosen.labels)[0].permute(0, 3, 1, 2), labels
 
     def _job(self, iteration: int) -> Job:
         mine = self.train.chosen(self.indices(iteration)[self.mine.start : self.mine.stop])

@@ -39,6 +39,12 @@ class TensorSource:
         """The augmented training batch of an iteration: see Batches."""
         return self.batches(iteration)
 
+    def examples(self, most: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
+        """The first training image of each class, of the first `most`: uint8 [n, 3, S, S], and labels [n]."""
+        labels = torch.arange(min(most, len(self.classes)))
+        chosen = [int((self.batches.labels == label).nonzero()[0]) for label in labels.tolist()]
+        return self.batches.images[chosen].permute(0, 3, 1, 2).cpu(), labels
+
     def held_out(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """All held-out images, as float [n, 3, S, S] less the training images' mean, and their labels [n], in order."""
         for images, labels in zip(

@@ -2,25 +2,40 @@
 
 from .architecture import architecture_table
 from .bench import speed
+from .cells import as_table
 from .costs import cost_bars, cost_listing, stride_listing
 from .curves import error_curves
+from .drawing import block_drawing
 from .finals import final_errors
+from .identity import identity_curves
 from .images import image_grid
+from .maps import feature_maps
+from .sensitivity import relative_change, sensitivity_curves
 from .stage_maps import stage_maps
 from .style import net_colour, net_label
+from .svg import beside
 from .table import summary_table
 from .timing import timing
 from .verdicts import verdict_intervals
+from .weights import block_weights
 
 __all__ = [
     "architecture_table",
+    "as_table",
+    "beside",
+    "block_drawing",
+    "block_weights",
     "cost_bars",
     "cost_listing",
     "error_curves",
+    "feature_maps",
     "final_errors",
+    "identity_curves",
     "image_grid",
     "net_colour",
     "net_label",
+    "relative_change",
+    "sensitivity_curves",
     "speed",
     "stage_maps",
     "stride_listing",

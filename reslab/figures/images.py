@@ -40,7 +40,7 @@ def image_grid(
     for i, picture in enumerate(pixels):
         top, left = i // columns * down, i % columns * across
         sheet[top : top + height, left : left + width] = picture.repeat(scale, 0).repeat(scale, 1)
-    figure = go.Figure(go.Image(source=_png(sheet), zsmooth=False, hoverinfo="skip"))
+    figure = go.Figure(go.Image(source=png(sheet), zsmooth=False, hoverinfo="skip"))
     if labels is not None:
         figure.add_scatter(
             x=[i % columns * across + width / 2 for i in range(len(pixels))],
@@ -68,7 +68,8 @@ def _displayable(images: torch.Tensor) -> np.ndarray:
     return images.permute(0, 2, 3, 1).numpy()
 
 
-def _png(sheet: np.ndarray) -> str:
+def png(sheet: np.ndarray) -> str:
+    """A picture, uint8 [H, W, 3], as a data URL."""
     file = io.BytesIO()
     Image.fromarray(sheet).save(file, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,5 +1,6 @@
 """What drawings share: the theme's colours, text of a known width, lines with round corners."""
 
+import re
 from dataclasses import dataclass
 from html import escape
 
@@ -26,6 +27,30 @@ class Drawing:
 
     def _repr_html_(self) -> str:
         return self.svg
+
+
+@dataclass(frozen=True)
+class Row:
+    """Drawings side by side, which shrink alike where there is little room."""
+
+    drawings: tuple[Drawing, ...]
+
+    def __str__(self) -> str:
+        return "".join(map(_in_scale, self.drawings))
+
+    def _repr_html_(self) -> str:
+        return f'<div style="display:flex;gap:8px 40px;align-items:flex-start">{self}</div>'
+
+
+def beside(*drawings: Drawing) -> Row:
+    """The drawings from left to right, in one scale."""
+    return Row(drawings)
+
+
+def _in_scale(drawing: Drawing) -> str:
+    """A drawing in a box as wide as it: side by side, two shrink alike."""
+    width = re.search(r'viewBox="0 0 (\d+)', drawing.svg)[1]
+    return f'<div style="flex:{width} 1 0;min-width:0;max-width:{width}px">{drawing}</div>'
 
 
 def accent(colour: str) -> str:

@@ -2,8 +2,10 @@
 
 from .anatomy import Anatomy, Layer, anatomy
 from .cifar import CifarNet, cifar_net
+from .construction import deepened, padding_projection
 from .imagenet import ImageNetNet, imagenet_net
 from .orders import ORDERS
+from .pair import BlockPair, block_pair
 from .plugins import PluginError
 from .registry import SHORTCUTS, Shortcut, register
 from .shortcuts import IdentityPadded
@@ -12,6 +14,7 @@ __all__ = [
     "ORDERS",
     "SHORTCUTS",
     "Anatomy",
+    "BlockPair",
     "CifarNet",
     "IdentityPadded",
     "ImageNetNet",
@@ -19,7 +22,10 @@ __all__ = [
     "PluginError",
     "Shortcut",
     "anatomy",
+    "block_pair",
     "cifar_net",
+    "deepened",
     "imagenet_net",
+    "padding_projection",
     "register",
 ]

@@ -24,6 +24,11 @@ class Source(Protocol):
     def held_out(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The same of all held-out images, or of this process's share of them."""
 
+    def examples(self, most: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
+        """A training image of each class, of the first `most`, to be looked at: uint8 [n, 3, S, S] as the net's input
+        is before augmentation, and labels [n].
+        """
+
 
 @contextmanager
 def opened(
@@ -53,7 +58,7 @@ def opened(
     pictures = find_pictures(config.dataset, data)
     if config.found and config.found != pictures.facts:
         raise DataError(
-            f"{config.dataset} is not what it was when this run's config was made ({config.found.digest}, now "
+            f"{config.dataset!r} is not what it was when this run's config was made ({config.found.digest}, now "
             f"{pictures.digest}); put its files back, or make a new config, which is another run"
         )
     source = PictureSource(

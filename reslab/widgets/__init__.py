@@ -4,6 +4,7 @@ from .counting import Counting
 from .explorer import Explorer, explorer
 from .naming import Naming
 from .passage import Passage
+from .residual import RelativeChange, TwoBlocks
 from .watching import Watch, watch
 
-__all__ = ["Counting", "Explorer", "Naming", "Passage", "Watch", "explorer", "watch"]
+__all__ = ["Counting", "Explorer", "Naming", "Passage", "RelativeChange", "TwoBlocks", "Watch", "explorer", "watch"]

@@ -1,6 +1,5 @@
 """Panel 1: a net put together by its controls, and drawn at once from the module that they make."""
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import lru_cache
@@ -15,7 +14,7 @@ from ..data import DATASETS
 from ..figures.drawing import block_drawing
 from ..figures.strip import net_strip
 from ..figures.style import net_colour, net_label
-from ..figures.svg import Drawing
+from ..figures.svg import beside
 from ..nets import ORDERS, SHORTCUTS, Anatomy, CifarNet, anatomy
 from ..nets.blocks import BLOCKS
 from ..nets.cifar import check_depth
@@ -222,15 +221,9 @@ def _view(_id: str, config: RunConfig) -> str:
     headline = f'<div class="reslab-headline">{dot}<h3>{escape(net_label(config))}</h3></div>'
     return (
         f'<div class="reslab-top"><div>{headline}{_words(config)}</div>{_numbers(config, net, layers)}</div>'
-        f'<div class="reslab-blocks">{"".join(map(_in_scale, drawings))}</div>'
+        f'<div class="reslab-blocks">{beside(*drawings)}</div>'
         f'<div class="reslab-strip">{strip}</div>'
     )
-
-
-def _in_scale(drawing: Drawing) -> str:
-    """A drawing in a box as wide as it: side by side, two shrink alike."""
-    width = re.search(r'viewBox="0 0 (\d+)', drawing.svg)[1]
-    return f'<div style="flex:{width} 1 0;max-width:{width}px">{drawing}</div>'
 
 
 def _words(config: RunConfig) -> str:

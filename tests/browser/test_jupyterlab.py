@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,8 +40,12 @@ def test_run_all_draws_every_figure_without_an_error(lab, watched, name):
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     open_notebook(page, lab, name)
     run_all(page, len(code))
-    figures = sum("reslab.figures." in source and "summary_table" not in source for source in code)
-    figures += sum(source == "room.watch" or source.startswith("Passage(") for source in code)
+    # Cells that draw with plotly: no table, no drawing of a block.
+    figures = sum(
+        re.search(r"^(table = |display\()?reslab\.figures\.(?!summary_table|as_table|beside)", s, re.M) is not None
+        for s in code
+    )
+    figures += sum(source.startswith(("room.watch", "Passage(", "RelativeChange(", "TwoBlocks(")) for source in code)
     page.locator(".jp-Notebook").press("End")
     expect(page.locator(".jp-Notebook .js-plotly-plot")).to_have_count(figures, timeout=30_000)
     assert page.locator(".jp-RenderedText[data-mime-type*=error]").count() == 0

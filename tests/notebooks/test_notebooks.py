@@ -148,6 +148,44 @@ def test_shortcut_explorer_is_a_report_without_a_front_end(tmp_path):
     )
 
 
+def test_residual_block(tmp_path):
+    values = dict(shallow=8, deep=14, seeds=2, steps=60, pictures=48, outer=1024, inner=256)
+    notebook = papermill("03_residual_block.ipynb", tmp_path, "-y", json.dumps(values))
+    runs = list(RunStore(tmp_path / "runs"))
+    assert {(run.config.shortcut, run.config.depth) for run in runs} == {(s, d) for s in ("none", "A") for d in (8, 14)}
+    assert {run.state for run in runs} == {"done"}
+
+    def title(cell: str) -> str:
+        return figure(notebook, cell)["layout"]["title"]["text"]
+
+    assert "F changes by 100 %: 51 times as much" in title("change") and "a factor of 16.94" in title("blocks")
+    pages = "".join(o["data"].get("text/html", "") for cell in ("blocks", "drawings") for o in outputs(notebook, cell))
+    assert pages.count("<svg") == 2 + 3 and "1×1 conv, 256" in pages and "stroke-dasharray" in pages
+    factors = [row[1] for trace in figure(notebook, "sensitivity")["data"][:1] for row in trace["customdata"]]
+    assert len(factors) == 6 and min(factors) > 1
+
+    def cells(name: str) -> list[list[str]]:
+        table = outputs(notebook, name)[0]["data"]["text/markdown"]
+        return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+
+    assert [row[1:] for row in cells("survival")] == [
+        ["0", "25 %", "4 of 4", "50 %", "True"],
+        [str(4 * 8 + 2 * 8), "25 %", "4 of 4", "0 %", "False"],
+        [str(4 * 8 + 2 * 8), "25 %", "4 of 4", "50 %", "True"],
+    ]
+    shallow, by_hand, deep, same = cells("construction")
+    assert shallow[1:] == by_hand[1:] and same[1:] == ["True", "True"]
+    medians = {}
+    for trace in figure(notebook, "lesson")["data"]:
+        if (trace["meta"]["kind"], trace["meta"]["what"]) == ("median", "distance"):
+            medians[trace["meta"]["shortcut"]] = numbers(trace["y"])
+    assert [len(values) for values in medians.values()] == [60, 60] and medians["A"][-1] < medians["none"][-1]
+    end = outputs(notebook, "end")[0]["data"]["text/markdown"]
+    assert f"*F* is {min(factors):.1f} to {max(factors):.1f} times" in end and "a factor of 16.94" in end
+    assert f"A plain-14 with {shallow[1]} error exists. SGD found {deep[1]}." in end
+    assert "widgets" not in notebook.metadata and len(nbformat.writes(notebook)) < 300_000
+
+
 def test_the_explorers_experiment_file_is_a_study(tmp_path):
     study = tmp_path / "mine.yaml"
     study.write_text(as_experiment(RunConfig(depth=8, shortcut="rezero", profile="smoke"), seeds=2))

@@ -1,0 +1,1 @@
+"""Experiments that are over in seconds and keep nothing: too small for a run folder, whole enough to teach from."""

@@ -1,0 +1,7 @@
+"""What goes on inside a net: probes look at it and leave it as it was."""
+
+from .inputs import block_inputs
+from .sensitivity import Sensitivity, sensitivities
+from .survival import Survival, survival
+
+__all__ = ["Sensitivity", "Survival", "block_inputs", "sensitivities", "survival"]
