@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from reslab import imagenet_net
-from reslab.figures import architecture_table, cost_bars, cost_listing, stride_listing
+from reslab.figures import architecture_table, cost_bars, cost_table, error_table, stride_table
 from reslab.figures.counting import BAR, RIGHT, count_drawing
 from reslab.nets.counting import count_layers
 from reslab.nets.family import NetCost, imagenet_family
@@ -116,12 +116,21 @@ def test_bars_are_the_costs():
     assert len(set(adds.marker.color)) == 3
 
 
-def test_listings_show_what_is_known():
-    listing = cost_listing(COSTS, "Said below.")
-    assert listing.head[3:] == ("torchvision's", "multiply-adds", "in the paper")
-    assert listing.rows[1][1:4] == ("18", "11,689,512", "11,689,512") and listing.rows[0][3] == ""
-    assert "Said below." in str(listing) and "<b>VGG-19</b>" in listing._repr_html_()
-    bare = cost_listing([NetCost("a <net>", "residual", 18, 5, 7)])
-    assert bare.head == ("net", "layers", "parameters", "multiply-adds") and "a &lt;net&gt;" in bare._repr_html_()
+def test_tables_show_what_is_known():
+    table = cost_table(COSTS)
+    assert list(table[0])[3:] == ["torchvision's", "multiply-adds", "in the paper"]
+    assert list(table[1].values())[1:4] == ["18", "11,689,512", "11,689,512"] and table[0]["torchvision's"] == ""
+    assert list(cost_table([NetCost("x", "residual", 18, 5, 7)])[0]) == ["net", "layers", "parameters", "multiply-adds"]
     pair = NetCost("ResNet-50", "residual", 50, 9, 4_000_000_000, 3.8), NetCost("x", "residual", 50, 9, 5_000_000_000)
-    assert stride_listing([pair]).rows[0][3:] == ("+1.000 × 10⁹ (25.0 %)", "0", "3.8 × 10⁹")
+    assert list(stride_table([pair])[0].values())[3:] == ["+1.000 × 10⁹ (25.0 %)", "0", "3.8 × 10⁹"]
+
+
+def test_errors_are_the_papers():
+    rows = {row["layers"]: list(row.values())[1:] for row in error_table()}  # shared/FACTS.md, section 3
+    assert rows == {
+        "18": ["27.94", "27.88", "", ""],
+        "34": ["28.54 / 10.02", "25.03 / 7.76", "24.52 / 7.46", "24.19 / 7.40"],
+        "50": ["", "", "22.85 / 6.71", ""],
+        "101": ["", "", "21.75 / 6.05", ""],
+        "152": ["", "", "21.43 / 5.71", ""],
+    }

@@ -3,7 +3,7 @@
 from .architecture import architecture_table
 from .bench import speed
 from .cells import as_table
-from .costs import cost_bars, cost_listing, stride_listing
+from .costs import cost_bars, cost_table, error_table, stride_table
 from .curves import error_curves
 from .drawing import block_drawing
 from .finals import final_errors
@@ -26,8 +26,9 @@ __all__ = [
     "block_drawing",
     "block_weights",
     "cost_bars",
-    "cost_listing",
+    "cost_table",
     "error_curves",
+    "error_table",
     "feature_maps",
     "final_errors",
     "identity_curves",
@@ -38,7 +39,7 @@ __all__ = [
     "sensitivity_curves",
     "speed",
     "stage_maps",
-    "stride_listing",
+    "stride_table",
     "summary_table",
     "timing",
     "verdict_intervals",

@@ -6,8 +6,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..nets.family import NetCost
+from ..nets.imagenet import DEPTHS
 from ..training.config import RunConfig
-from .listing import Listing
+from .cells import Table, as_table
+from .published_imagenet import TEN_CROPS, Errors
 from .style import INK, TEMPLATE, headline, net_colour
 
 OTHERS = "#9aa1ac"  # nets that are not ours
@@ -63,31 +65,57 @@ def cost_bars(costs: Sequence[NetCost]) -> go.Figure:
     return figure.update_yaxes(tickfont=dict(size=16), tickvals=names, ticktext=[f"{name}  " for name in names], col=1)
 
 
-def cost_listing(costs: Sequence[NetCost], caption: str = "") -> Listing:
+def cost_table(costs: Sequence[NetCost]) -> Table:
     """The numbers behind the bars; where they are known, torchvision's parameters and the paper's multiply-adds too."""
-    columns = {
-        "net": [cost.name for cost in costs],
-        "layers": [str(cost.layers) for cost in costs],
-        "parameters": [f"{cost.parameters:,}" for cost in costs],
-        "torchvision's": ["" if cost.torchvision is None else f"{cost.torchvision:,}" for cost in costs],
-        "multiply-adds": [f"{cost.multiply_adds:,}" for cost in costs],
-        "in the paper": ["" if cost.printed is None else f"{cost.printed} × 10⁹" for cost in costs],
-    }
-    known = {head: cells for head, cells in columns.items() if any(cells)}
-    return Listing(known, zip(*known.values(), strict=True), caption)
+    rows = [
+        {
+            "net": cost.name,
+            "layers": cost.layers,
+            "parameters": f"{cost.parameters:,}",
+            "torchvision's": "" if cost.torchvision is None else f"{cost.torchvision:,}",
+            "multiply-adds": f"{cost.multiply_adds:,}",
+            "in the paper": "" if cost.printed is None else f"{cost.printed} × 10⁹",
+        }
+        for cost in costs
+    ]
+    known = [name for name in rows[0] if any(row[name] for row in rows)]
+    return as_table({name: row[name] for name in known} for row in rows)
 
 
-def stride_listing(pairs: Sequence[tuple[NetCost, NetCost]]) -> Listing:
+def stride_table(pairs: Sequence[tuple[NetCost, NetCost]]) -> Table:
     """What it costs to have a bottleneck's stride on the 3x3 instead of the first 1x1, net by net."""
     rows = []
     for first, second in pairs:
         more = second.multiply_adds - first.multiply_adds
-        same = second.parameters - first.parameters
-        costs = [f"{cost.multiply_adds / 1e9:.3f} × 10⁹" for cost in (first, second)]
-        change = f"+{more / 1e9:.3f} × 10⁹ ({100 * more / first.multiply_adds:.1f} %)"
-        rows.append((first.name, *costs, change, f"{same:,}", f"{first.printed} × 10⁹"))
-    head = ("multiply-adds", "stride on the 1×1", "stride on the 3×3", "difference", "more parameters", "in the paper")
-    return Listing(head, rows)
+        rows.append(
+            {
+                "multiply-adds": first.name,
+                "stride on the 1×1": f"{first.multiply_adds / 1e9:.3f} × 10⁹",
+                "stride on the 3×3": f"{second.multiply_adds / 1e9:.3f} × 10⁹",
+                "difference": f"+{more / 1e9:.3f} × 10⁹ ({100 * more / first.multiply_adds:.1f} %)",
+                "more parameters": f"{second.parameters - first.parameters:,}",
+                "in the paper": f"{first.printed} × 10⁹",
+            }
+        )
+    return as_table(rows)
+
+
+def error_table() -> Table:
+    """The paper's errors on ImageNet's val pictures by depth, plain and with options A, B and C: top-1 / top-5 in
+    percent, of one model and ten crops (He et al. 2015, tables 2 and 3).
+    """
+    columns = {"none": "plain", "A": "option A", "B": "option B", "C": "option C"}
+    rows = []
+    for depth in DEPTHS:
+        errors = {column: TEN_CROPS.get((shortcut, depth)) for shortcut, column in columns.items()}
+        rows.append({"layers": depth} | {column: _percent(error) for column, error in errors.items()})
+    return as_table(rows)
+
+
+def _percent(errors: Errors | None) -> str:
+    if errors is None:
+        return ""
+    return f"{errors.top1:.2f}" + (f" / {errors.top5:.2f}" if errors.top5 is not None else "")
 
 
 def _colour(cost: NetCost) -> str:
