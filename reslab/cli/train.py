@@ -8,6 +8,7 @@ import typer
 from ..runs import RunStore
 from ..training.config import RunConfig
 from ..training.loop import train
+from ..training.processes import joined
 from ..training.progress import ProgressBar
 from .fields import field_options
 from .options import Data, Store, whole_numbers
@@ -33,16 +34,18 @@ def train_command(
     **values: Any,
 ) -> None:
     """Train one net; resume it, or return what is there."""
-    with sentences():
+    with joined() as processes, sentences(quiet=not processes.leads):
         for name, example in (("lr_drops", "240,340"), ("scale", "256,480")):
             if values[name] is not None:
                 values[name] = whole_numbers(name, values[name], example)
-        config = RunConfig(**values)
+        config = processes.together(lambda: RunConfig(**values))
         if threads:
             torch.set_num_threads(threads)
         bar = ProgressBar(config.net_name)
         options = dict(device=device, data=data, compile=compile, workers=workers, progress=bar, wait=wait)
         run = train(config, RunStore(store), **options)
+        if not processes.leads:
+            return
         row = run.final
         errors = f"training error {row['train_error']:.2f} %, test error {row['test_error']:.2f} %"
         print(f"{errors} after {row['iteration']:,} iterations in {row['seconds']:.0f} s: {run.path}")

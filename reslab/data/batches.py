@@ -45,10 +45,18 @@ class Batches:
 
     `images` uint8 [N, 3, S, S] and `labels` int64 [N] are moved to `device`. Calling it with an iteration (from 0)
     gives float images [batch, 3, S, S] in channels_last layout, per-pixel mean subtracted, in units of 255, and int64
-    labels [batch].
+    labels [batch]. With `share` (rank, count) it gives the rank-th of `count` equal parts of that batch.
     """
 
-    def __init__(self, images: torch.Tensor, labels: torch.Tensor, batch: int, seed: int, device: torch.device | str):
+    def __init__(
+        self,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        batch: int,
+        seed: int,
+        device: torch.device | str,
+        share: tuple[int, int] = (0, 1),
+    ):
         # Channels last in memory: a pixel's channels are one index, and the convolutions get the layout they like for
         # free.
         images = images.permute(0, 2, 3, 1).contiguous()
@@ -57,6 +65,8 @@ class Batches:
         self.images, self.labels = images.to(device), labels.to(device)
         self.batch, self.seed, self.pad = batch, seed, images.shape[1] // 8  # 4 pixels at 32x32
         self.per_epoch = len(images) // batch
+        rank, count = share
+        self.mine = slice(rank * batch // count, (rank + 1) * batch // count)
         self._epoch, self._order = -1, None
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
@@ -64,7 +74,7 @@ class Batches:
         return (images.float() - self.mean) / 255
 
     def indices(self, iteration: int) -> torch.Tensor:
-        """Which training images iteration `iteration` sees, int64 [batch]."""
+        """Which training images iteration `iteration` sees, int64 [batch], whatever the share."""
         epoch, position = divmod(iteration, self.per_epoch)
         if epoch != self._epoch:  # a memo, not state: the order is a function of (seed, epoch)
             self._epoch = epoch
@@ -72,8 +82,9 @@ class Batches:
         return self._order[position * self.batch : (position + 1) * self.batch]
 
     def __call__(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
-        chosen = self.indices(iteration)
-        numbers = draws(3 * self.batch, self.seed, AUGMENT, iteration, device=self.images.device).view(3, -1)
+        chosen = self.indices(iteration)[self.mine]
+        numbers = draws(3 * self.batch, self.seed, AUGMENT, iteration, device=self.images.device)
+        numbers = numbers.view(3, -1)[:, self.mine]
         top, left = numbers[:2] % (2 * self.pad + 1)
         images = crop_and_mirror(self.normalise(self.images[chosen]), top, left, numbers[2] % 2 == 1, self.pad)
         return images.permute(0, 3, 1, 2), self.labels[chosen]

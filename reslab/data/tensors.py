@@ -1,6 +1,7 @@
 """A data set in memory as a source of batches: what training and evaluation see of it."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import torch
 
@@ -12,7 +13,8 @@ EVALUATION_BATCH = 250  # images: larger ones leave the caches, and cost a quart
 
 class TensorSource:
     """Batches of `dataset`, on `device`: images average-pooled to `image_size`, `val_split` of them held out in place
-    of the test set.
+    of the test set. `share` is (rank, processes): this process gets its equal part of each training batch, and every
+    `processes`-th batch of the held-out images.
     """
 
     def __init__(
@@ -23,20 +25,21 @@ class TensorSource:
         seed: int = 0,
         val_split: int = 0,
         device: torch.device | str = "cpu",
+        share: tuple[int, int] = (0, 1),
     ):
-        self.fingerprint, self.classes = dataset.fingerprint, dataset.classes
+        self.fingerprint, self.classes, self.share = dataset.fingerprint, dataset.classes, share
         images, labels = resize(dataset.train_images, image_size), dataset.train_labels
         held_out, held_out_labels = resize(dataset.test_images, image_size), dataset.test_labels
         if val_split:
             kept, validation = split(len(images), val_split)
             held_out, held_out_labels = images[validation], labels[validation]
             images, labels = images[kept], labels[kept]
-        self.batches = Batches(images, labels, batch, seed, device)
+        self.batches = Batches(images, labels, batch, seed, device, share)
         self.images = held_out.permute(0, 2, 3, 1).contiguous().to(device)  # as bytes: a quarter of the memory
         self.labels = held_out_labels.to(device)
 
     def batch(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The augmented training batch of an iteration: see Batches."""
+        """This share of the augmented training batch of an iteration: see Batches."""
         return self.batches(iteration)
 
     def examples(self, most: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
@@ -46,8 +49,10 @@ class TensorSource:
         return self.batches.images[chosen].permute(0, 3, 1, 2).cpu(), labels
 
     def held_out(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """All held-out images, as float [n, 3, S, S] less the training images' mean, and their labels [n], in order."""
-        for images, labels in zip(
-            self.images.split(EVALUATION_BATCH), self.labels.split(EVALUATION_BATCH), strict=True
-        ):
+        """This share of the held-out images, as float [n, 3, S, S] less the training images' mean, and their labels
+        [n], in order.
+        """
+        rank, processes = self.share
+        batches = zip(self.images.split(EVALUATION_BATCH), self.labels.split(EVALUATION_BATCH), strict=True)
+        for images, labels in islice(batches, rank, None, processes):
             yield self.batches.normalise(images).permute(0, 3, 1, 2), labels

@@ -50,11 +50,22 @@ def error_curves(runs: Iterable[Run], x: str = "iteration", y: str = "linear", s
         figure.add_traces(_names(nets, x, end, scale))
     figure.add_traces(_key(nets))
     if x != "seconds":
-        for drop in sorted({_at(net, drop, x) for net in nets for drop in net.config.lr_drops}):
+        for drop in sorted({_at(net, drop, x) for net in nets for drop in _lr_drops(net)}):
             figure.add_vline(drop, line=dict(color="#b3b9c2", width=1), layer="below")
             label = dict(text="lr ÷ 10", font=dict(size=15, color=FAINT), showarrow=False, xanchor="left", xshift=3)
             figure.add_annotation(x=drop, y=1, yref="paper", yanchor="top", **label)
     return figure
+
+
+def _lr_drops(net: Net) -> set[int]:
+    """The iterations at which the learning rate is divided by 10: as planned or, at plateaus, as recorded."""
+    if not net.config.lr_plateau:
+        return set(net.config.lr_drops)
+    drops = set()
+    for seed in net.seeds:
+        lr = seed.columns["lr"]
+        drops |= {int(i) for i in seed.iterations[:-1][lr[1:] < lr[:-1] / 5]}  # only a warm-up changes it otherwise
+    return drops
 
 
 def _at(net: Net, iteration: int, x: str) -> float:

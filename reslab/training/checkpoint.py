@@ -29,19 +29,21 @@ def save(folder: Place, state: dict[str, Any]) -> None:
     replace_keeping(folder / NAME, whole, folder / NEW, folder / PREVIOUS)
 
 
-def _state(content: bytes, device: torch.device | str) -> dict[str, Any] | None:
-    """The state in a file, or None if it is not exactly what was written."""
+def _state(content: bytes) -> dict[str, Any] | None:
+    """The state in a file, on the CPU, or None if it is not exactly what was written."""
     if hashlib.sha256(content[:-DIGEST]).digest() != content[-DIGEST:]:
         return None
-    return torch.load(io.BytesIO(content[:-DIGEST]), map_location=device, weights_only=True)
+    return torch.load(io.BytesIO(content[:-DIGEST]), map_location="cpu", weights_only=True)
 
 
-def load(folder: Place, device: torch.device | str = "cpu") -> dict[str, Any] | None:
-    """The newest whole checkpoint of the folder, or None. A damaged one is warned of, the one before it used."""
+def load(folder: Place) -> dict[str, Any] | None:
+    """The newest whole checkpoint of the folder, on the CPU, or None. A damaged one is warned of, the one before it
+    used.
+    """
     for name in NEWEST_FIRST:
         content = read(folder / name)
         if content is not None:
-            state = _state(content, device)
+            state = _state(content)
             if state is not None:
                 return state
             warnings.warn(

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from .config import RunConfig
-from .schedule import learning_rate
+from .schedule import find_plateaus
 from .state import State
 from .task import Task
 
@@ -53,7 +53,7 @@ def log_point(state: State, task: Task, config: RunConfig, clock: Clock) -> dict
     row = dict(
         iteration=state.iteration,
         epoch=state.iteration / config.batches_per_epoch,
-        lr=learning_rate(config, state.iteration - 1, state.warmup_end),
+        lr=state.learning_rate(config, state.iteration - 1),
         train_loss=loss,
         train_error=error,
         test_loss=test_loss,
@@ -65,6 +65,7 @@ def log_point(state: State, task: Task, config: RunConfig, clock: Clock) -> dict
     state.window.clear()
     if state.warmup_end is None and error < config.warmup_error:
         state.warmup_end = state.iteration
+    state.plateaus = find_plateaus(config, state.rows)
     return row
 
 
@@ -79,7 +80,7 @@ def finite_means(state: State, config: RunConfig) -> tuple[float, float]:
 
 def _require_finite(loss: float, what: str, iteration: int, state: State, config: RunConfig) -> None:
     if not math.isfinite(loss):
-        lr = learning_rate(config, iteration, state.warmup_end)
+        lr = state.learning_rate(config, iteration)
         kept = (
             f"the checkpoint after iteration {state.rows[-1]['iteration']} is kept"
             if state.rows

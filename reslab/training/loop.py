@@ -1,8 +1,8 @@
 """train(): one explicit loop, the same for every task, that can be stopped at any moment and goes on unchanged."""
 
-import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from ..nets.plugins import naming_lines
 from ..runs import Run, RunStore
 from ..threads import torch_threads
 from . import checkpoint
+from .claim import claim, released
 from .config import RunConfig
-from .hold import OwnershipLost, RunBusy, RunDone
 from .log_point import Clock, RunFailed, finite_means, log_point
-from .owner import Owner
+from .owner import Follower, Owner
 from .patience import Patience
+from .processes import Processes, joined, losses_told
 from .provenance import provenance, record
 from .sources import opened
 from .state import State, step
@@ -28,8 +29,6 @@ from .stop import StopRequest
 from .task import Classification, Task
 
 __all__ = ["Progress", "Report", "RunFailed", "pick_device", "repeatable", "train"]
-
-POLL, REMOTE_POLL = 1.0, 5.0  # seconds between looks at a run that another process trains, in a folder and on a URL
 
 
 @dataclass(frozen=True)
@@ -83,71 +82,77 @@ def train(
     PluginError, with the line, for an error in a shortcut of your own, OSError if the store cannot be written. Where
     that can pass, such as a full disk or a store out of reach, it waits, says so by `progress`, and goes on.
     """
-    report = progress or (lambda _progress: None)
-    device = pick_device(device)
-    compiled = wanted(compile, config, device)
-    store = store if isinstance(store, RunStore) else RunStore(store)
-    owner, stop = None, StopRequest()
+    with joined() as processes:
+        processes.check(config, device, compile)
+        device = processes.together(lambda: pick_device(processes.own_device(device)))
+        compiled = wanted(compile, config, device) and processes.count == 1
+        store = store if isinstance(store, RunStore) else RunStore(store)
+        run, owner, stop = store.run(config), None, StopRequest()
 
-    def tell(note: str) -> None:
-        report(Progress(owner.iteration if owner else 0, config.iterations, note=note))
+        def report(progress_now: Progress) -> None:
+            if progress and processes.leads:
+                progress(progress_now)
 
-    patience = Patience(store.url, tell, stop)
-    run = patience(lambda: store.create(config))
-    owner = _claim(run, patience, report, wait)
-    if owner is None:
-        return run
-    with _released(owner), naming_lines(config.plugins):
-        saved = patience(lambda: checkpoint.load(run.path, device), "read")
-        if saved:  # it goes on as it began; before there was a choice, nothing was compiled
-            compiled = saved.get("compiled", False)
-        threads = saved["threads"] if saved else torch.get_num_threads()
-        with repeatable(threads, device), kept_heap(), opened(config, device, data, workers) as source:
-            task = Classification(config, source, device)
-            state = State.fresh(task, config, device, compiled)
-            now = provenance(config, source.fingerprint, device, state.compiled)
-            before = patience(lambda: run.provenance, "read")
-            owner.write(lambda: record(run, now, before))
-            if saved:
-                state.restore(saved)
-            with stop:
-                _train(run, task, state, owner, report, stop)
+        def tell(note: str, iteration: int | None = None) -> None:
+            at = iteration if iteration is not None else owner.iteration if owner else 0
+            report(Progress(at, config.iterations, note=note))
+
+        patience = Patience(store.url, tell, stop)
+        processes.lead(lambda: _create(store, config, patience))
+        owner = claim(run, patience, tell, wait, processes)
+        if owner is None:
+            return run
+        with released(owner, processes), naming_lines(config.plugins), losses_told():
+            saved = processes.lead(lambda: patience(lambda: checkpoint.load(run.path), "read"))
+            threads = torch.get_num_threads()
+            if saved:  # it goes on as it began; before there was a choice, nothing was compiled
+                compiled = saved.get("compiled", False) and processes.count == 1
+                threads = _same_threads(saved, processes) or threads
+            with repeatable(threads, device), kept_heap(), ExitStack() as held:
+                opening = opened(config, device, data, workers, processes.share)
+                source = processes.one_first(lambda: held.enter_context(opening))
+                task = Classification(config, source, device, processes)
+                state = State.fresh(task, config, device, compiled, processes)
+                now = provenance(config, source.fingerprint, device, state.compiled, processes.count)
+                processes.lead(lambda: _record(run, now, owner, patience))
+                if saved:
+                    state.restore(saved, config)
+                with stop:
+                    _train(run, config, task, state, owner, report, stop)
+        _agree(stop, processes)
     if stop.signal is not None:  # it came when there was nothing left to stop
         stop.raise_again()
     return run
 
 
-def _claim(run: Run, patience: Patience, report: Report, wait: bool) -> Owner | None:
-    """The hold on a run, as soon as no other process has it; None if there is nothing left to train."""
-    while patience(lambda: run.state, "read") != "done":
-        try:
-            return Owner(run, patience)
-        except RunDone:
-            break
-        except RunBusy as busy:
-            if not wait:
-                raise
-            at = patience(lambda: run.status, "read").get("iteration", 0)
-            report(Progress(at, run.config.iterations, note=f"waiting: {busy}"))
-            time.sleep(POLL if isinstance(run.path, Path) else REMOTE_POLL)
+def _create(store: RunStore, config: RunConfig, patience: Patience) -> None:
+    patience(lambda: store.create(config))
+
+
+def _record(run: Run, now: dict[str, Any], owner: Owner, patience: Patience) -> None:
+    before = patience(lambda: run.provenance, "read")
+    owner.write(lambda: record(run, now, before))
+
+
+def _agree(stop: StopRequest, processes: Processes) -> None:
+    """Makes a request to stop that one process got everybody's, so that all stop after the same iteration."""
+    asked = processes.largest(stop.signal or 0)
+    if asked:  # never put back to None: a signal may have come since
+        stop.signal = asked
+
+
+def _same_threads(saved: dict[str, Any], processes: Processes) -> int | None:
+    """The number of threads that a run began with, None if another number of processes trained it before."""
+    before = saved.get("processes", 1)
+    if before == processes.count:
+        return saved["threads"]
+    if processes.leads:
+        warnings.warn(
+            f"this run was trained by {before} processes up to here and goes on with {processes.count}: it stays the "
+            "same run, but sums are rounded differently from here on",
+            stacklevel=3,
+        )
     return None
-
-
-@contextmanager
-def _released(owner: Owner) -> Iterator[None]:
-    """Writes into the run's status how its sitting ended, whatever ended it."""
-    try:
-        yield
-    except OwnershipLost:
-        owner.release("interrupted")
-        raise
-    except Exception as error:
-        owner.release("failed", dict(kind=type(error).__name__, message=str(error)))
-        raise
-    except BaseException:
-        owner.release("interrupted")
-        raise
-    owner.release("done")
 
 
 @contextmanager
@@ -166,13 +171,17 @@ def repeatable(threads: int, device: torch.device) -> Iterator[None]:
 
 def _train(
     run: Run,
+    config: RunConfig,
     task: Task,
     state: State,
-    owner: Owner,
+    owner: Owner | Follower,
     report: Report,
     stop: StopRequest,
 ) -> None:
-    config = run.config
+    processes = state.processes
+
+    def write(action: Callable[[], None]) -> None:
+        processes.lead(lambda: owner.write(action))
 
     def keep_metrics() -> None:
         owner.metrics = run.write_metrics(state.rows)
@@ -181,24 +190,25 @@ def _train(
         keep_metrics()
         state.save(run.path)
 
-    owner.write(keep_metrics)  # drops rows newer than the checkpoint: they will come again
+    write(keep_metrics)  # drops rows newer than the checkpoint: they will come again
     clock = Clock(state)
     while state.iteration < config.iterations:
         step(state, task, config)
         owner.iteration = state.iteration
         if state.iteration % config.log_every == 0 or state.iteration == config.iterations:
             row = log_point(state, task, config, clock)
-            owner.write(keep_log_point)
+            write(keep_log_point)
             report(Progress(state.iteration, config.iterations, row))
             clock.mark(state)
         elif clock.ticks():
             report(Progress(state.iteration, config.iterations))
+        _agree(stop, processes)
         if stop.signal is not None:
             if int(state.window.count):
                 finite_means(state, config)
             state.seconds = clock.total()
-            owner.write(lambda: state.save(run.path))
+            write(lambda: state.save(run.path))
             stop.raise_again()
     weights = {name: tensor.contiguous().cpu() for name, tensor in state.net.state_dict().items()}
     content = to_safetensors(weights, {"config": run.id})
-    owner.write(lambda: write_atomically(run.path / "weights.safetensors", content))
+    write(lambda: write_atomically(run.path / "weights.safetensors", content))

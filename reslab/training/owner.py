@@ -16,7 +16,7 @@ from ..runs import Run
 from .hold import OwnershipLost, RunBusy, RunDone, hold
 from .patience import Patience
 
-__all__ = ["Owner", "OwnershipLost", "RunBusy", "RunDone"]
+__all__ = ["Follower", "Owner", "OwnershipLost", "RunBusy", "RunDone"]
 
 HEARTBEAT = 5.0  # seconds between signs of life
 T = TypeVar("T")
@@ -97,3 +97,13 @@ class Owner:
             return
         with suppress(OwnershipLost, OSError, ValueError), self._hold.kept():
             self._write_status(state, failure)
+
+
+class Follower:
+    """In place of the Owner in a process that another one leads: it has nothing to write or to keep alive."""
+
+    iteration = 0
+    metrics: str | None = None
+
+    def release(self, state: str, failure: dict[str, Any] | None = None) -> None:
+        pass

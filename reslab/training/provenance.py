@@ -24,8 +24,12 @@ def git(*arguments: str) -> str | None:
         return None
 
 
-def provenance(config: RunConfig, fingerprint: dict[str, Any], device: torch.device, compiled: bool) -> dict[str, Any]:
-    """Git commit and dirty flag, versions, device, threads, compiled, precision and data fingerprint of a sitting."""
+def provenance(
+    config: RunConfig, fingerprint: dict[str, Any], device: torch.device, compiled: bool, processes: int
+) -> dict[str, Any]:
+    """Git commit and dirty flag, versions, device, processes, threads of each, compiled, precision and data fingerprint
+    of a sitting.
+    """
     tracked = (
         git("ls-files", "--error-unmatch", Path(__file__).name) is not None
     )  # not just inside another project's tree
@@ -42,6 +46,7 @@ def provenance(config: RunConfig, fingerprint: dict[str, Any], device: torch.dev
         platform=platform.platform(),
         device=str(device),
         device_name=name,
+        processes=processes,
         threads=torch.get_num_threads(),
         compiled=compiled,
         precision=config.precision,

@@ -50,7 +50,7 @@ def opened(
     if config.facts.size is not None:
         # The data set has no name here: the source has what it needs, and one mapped from its cache leaves the memory.
         numbers = (config.image_size, config.batch, config.seed, config.val_split)
-        yield TensorSource(load_dataset(config.dataset, root=data), *numbers, device)
+        yield TensorSource(load_dataset(config.dataset, root=data), *numbers, device, share)
         return
     from ..data.known_pictures import find_pictures  # here, because it brings torchvision along
     from ..data.source import PictureSource

@@ -13,7 +13,9 @@ from ..files import Place
 from ..nets.registry import is_a_users
 from . import checkpoint
 from .config import RunConfig
-from .schedule import learning_rate
+from .parallel import parallel
+from .processes import SOLO, Processes
+from .schedule import find_plateaus, learning_rate
 from .task import Task
 
 
@@ -36,9 +38,10 @@ class Window:
             torch.full((), -1, device=device),
         )
 
-    def add(self, loss: torch.Tensor, error: torch.Tensor) -> None:
-        self.sums += torch.stack([loss, error])
-        now_bad = (self.first_bad < 0) & ~torch.isfinite(loss)
+    def add(self, values: torch.Tensor) -> None:
+        """Adds an iteration's [loss, error]."""
+        self.sums += values
+        now_bad = (self.first_bad < 0) & ~torch.isfinite(values[0])
         self.first_bad.copy_(torch.where(now_bad, self.count, self.first_bad))
         self.count += 1
 
@@ -55,7 +58,10 @@ class Window:
 
 @dataclass
 class State:
-    """What a checkpoint holds. `iteration` is the number of iterations done; `rows` are the log points so far."""
+    """What a checkpoint holds. `iteration` is the number of iterations done; `rows` are the log points so far.
+
+    All of it is the same in all processes that train the run.
+    """
 
     net: nn.Module
     model: nn.Module  # the net in the form in which it runs: itself, or an accelerated one with the same weights
@@ -66,27 +72,40 @@ class State:
     warmup_end: int | None = None
     seconds: float = 0.0
     rows: list[dict[str, Any]] = field(default_factory=list)
+    plateaus: tuple[int, ...] = ()  # as found in the rows
+    processes: Processes = SOLO
 
     @classmethod
-    def fresh(cls, task: Task, config: RunConfig, device: torch.device, compiled: bool = False) -> "State":
-        """The state before the first iteration. `compiled` makes the step fast: see reslab.fast."""
+    def fresh(
+        cls,
+        task: Task,
+        config: RunConfig,
+        device: torch.device,
+        compiled: bool = False,
+        processes: Processes = SOLO,
+    ) -> "State":
+        """The state before the first iteration. `compiled` makes the step of a single process fast: see reslab.fast."""
         net = task.make_net()
         model = accelerate(net, device) if compiled else net
+        trained = model
+        if processes.count > 1:
+            trained = parallel(net, lambda model: task.loss(model, task.batch(0))[0])
         # fused: one pass over all weights. On a GPU the learning rate is a tensor, so that a recorded step reads it.
         lr = torch.tensor(config.lr, device=device) if device.type == "cuda" else config.lr
         recipe = dict(lr=lr, momentum=config.momentum, weight_decay=config.weight_decay)
         optimizer, window = torch.optim.SGD(net.parameters(), **recipe, fused=True), Window.empty(device)
 
         def update(*batch: torch.Tensor) -> None:
-            loss, error = task.loss(model, batch)
+            loss, error = task.loss(trained, batch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            window.add(loss.detach(), error)
+            window.add(processes.mean(torch.stack([loss.detach(), error])))
 
         # A recorded step repeats what Python decided while it was recorded: a user's shortcut may decide each time.
         records = compiled and device.type == "cuda" and not any(map(is_a_users, net.modules()))
-        return cls(net, model, optimizer, window, Recorded(update) if records else update)
+        update = Recorded(update) if records else update
+        return cls(net, model, optimizer, window, update, processes=processes)
 
     @property
     def compiled(self) -> bool:
@@ -105,10 +124,11 @@ class State:
             rows=self.rows,
             threads=torch.get_num_threads(),
             compiled=self.compiled,
+            processes=self.processes.count,
         )
         checkpoint.save(folder, state)
 
-    def restore(self, saved: dict[str, Any]) -> None:
+    def restore(self, saved: dict[str, Any], config: RunConfig) -> None:
         """Goes on from a checkpoint; to be called before the first step."""
         self.net.load_state_dict(saved["net"])
         rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -119,6 +139,11 @@ class State:
         self.window.count.fill_(int(saved["count"]))
         self.iteration, self.warmup_end = saved["iteration"], saved["warmup_end"]
         self.seconds, self.rows = saved["seconds"], saved["rows"]
+        self.plateaus = find_plateaus(config, self.rows)
+
+    def learning_rate(self, config: RunConfig, iteration: int) -> float:
+        """That of an iteration that was, or is the next one."""
+        return learning_rate(config, iteration, self.warmup_end, self.plateaus)
 
     def set_learning_rate(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
@@ -142,6 +167,6 @@ def step(state: State, task: Task, config: RunConfig) -> None:
     What a net draws at random, for dropout say, is a function of (seed, iteration) too.
     """
     seed(seed_of(config.seed, state.iteration), state.window.sums.device)
-    state.set_learning_rate(learning_rate(config, state.iteration, state.warmup_end))
+    state.set_learning_rate(state.learning_rate(config, state.iteration))
     state.update(*task.batch(state.iteration))
     state.iteration += 1

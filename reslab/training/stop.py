@@ -8,8 +8,9 @@ from types import FrameType
 class StopRequest:
     """Context manager: the first SIGINT or SIGTERM sets `signal`; a second one acts as if nobody had listened.
 
-    Only the main thread can listen to signals; elsewhere nothing is ever requested. `raise_again()` ends as the signal
-    would have ended: KeyboardInterrupt for SIGINT, SystemExit(143) for SIGTERM.
+    Only the main thread can listen to signals; elsewhere nothing is ever requested, except by setting `signal`, as
+    another process does that was stopped. `raise_again()` ends as the signal would have ended: KeyboardInterrupt for
+    SIGINT, SystemExit(143) for SIGTERM.
     """
 
     def __init__(self):

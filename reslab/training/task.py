@@ -9,6 +9,7 @@ from torch import nn
 from ..data import Dataset
 from ..data.tensors import TensorSource
 from .config import RunConfig
+from .processes import SOLO, Processes
 from .sources import Source
 
 
@@ -21,23 +22,28 @@ class Task(Protocol):
     def batch(self, iteration: int) -> tuple[torch.Tensor, ...]:
         """The training batch of an iteration (from 0): a pure function of the config and the iteration.
 
-        Tensors on the device, of the same shapes every time.
+        Tensors on the device, of the same shapes every time. Of several processes each gets its equal share.
         """
 
     def loss(self, net: nn.Module, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor]:
         """(loss to minimise, error in percent) of a training batch: two scalars on the device, not synchronised."""
 
     def evaluate(self, net: nn.Module) -> tuple[float, float]:
-        """(loss, error in percent) on held-out data, with batch norm's running statistics."""
+        """(loss, error in percent) on held-out data, with batch norm's running statistics; each process evaluates its
+        share, and gets the numbers of all.
+        """
 
 
 class Classification:
     """Image classification with cross-entropy and top-1 error (He et al. 2015, section 4.2)."""
 
-    def __init__(self, config: RunConfig, source: Source | Dataset, device: torch.device | str):
-        self.config, self.device = config, torch.device(device)
+    def __init__(
+        self, config: RunConfig, source: Source | Dataset, device: torch.device | str, processes: Processes = SOLO
+    ):
+        self.config, self.device, self.processes = config, torch.device(device), processes
         if isinstance(source, Dataset):
-            source = TensorSource(source, config.image_size, config.batch, config.seed, config.val_split, self.device)
+            numbers = (config.image_size, config.batch, config.seed, config.val_split)
+            source = TensorSource(source, *numbers, self.device, processes.share)
         self.source, self.classes = source, source.classes
         self.fingerprint = self.source.fingerprint
 
@@ -47,7 +53,7 @@ class Classification:
         return self.config.make_net(generator).to(self.device, memory_format=torch.channels_last)
 
     def batch(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.source.batch(iteration)
+        return self.processes.together(lambda: self.source.batch(iteration))  # a picture may be damaged
 
     def _logits(self, net: nn.Module, images: torch.Tensor) -> torch.Tensor:
         """Float32 logits; under bf16 the layers run in autocast, weights and their updates stay float32."""
@@ -72,5 +78,5 @@ class Classification:
                 totals += torch.stack([F.cross_entropy(logits, labels, reduction="sum"), wrong])
                 count += len(labels)
         net.train()
-        loss, wrong = totals.tolist()
+        loss, wrong, count = self.processes.total(*totals.tolist(), count)
         return loss / count, 100 * wrong / count
