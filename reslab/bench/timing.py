@@ -89,10 +89,11 @@ def time_nets(names: Sequence[str], report: Report | None = None, **options: Any
 
 def measure_timings(plan: TimingPlan, report: Report) -> dict[str, Any]:
     """machine, commit, dirty, date, batches, warm_up, and `rows`: see timing_row. Raises as time_nets does."""
+    began = source()  # before: the files may be worked on meanwhile
     timings = time_nets(**vars(plan), report=report)
     machine = describe(torch.device(plan.device)) | dict(threads=plan.threads)
     rows = [timing_row(timing, timings) for timing in timings]
-    return dict(machine=machine, **source(), batches=plan.batches, warm_up=plan.warm_up, rows=rows)
+    return dict(machine=machine, **began, batches=plan.batches, warm_up=plan.warm_up, rows=rows)
 
 
 def _take_turns(plan: TimingPlan, report: Report) -> list[Timing]:
