@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 # What other trainers call our fields.
 ALIASES = dict(
@@ -12,6 +13,14 @@ ALIASES = dict(
     wd="weight_decay",
     order="activation_order",
 )
+FOLDER = "folder:"  # before the path of a folder of pictures, as a data set's name
+
+
+def absolute_folder(dataset: str) -> str:
+    """A data set's name with the path of a folder of pictures as it is from anywhere; other names as they are."""
+    if not isinstance(dataset, str) or not dataset.startswith(FOLDER):
+        return dataset
+    return f"{FOLDER}{Path(dataset.removeprefix(FOLDER)).expanduser().absolute()}"
 
 
 def check_names(given: Iterable[str], allowed: Sequence[str], where: str) -> None:

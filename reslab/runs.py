@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .files import Place, must_read, names, place, read, read_many, write_atomically, write_json
-from .names import check_names
+from .names import absolute_folder, check_names
 from .status import SILENT, STATES, alive, told_state
 
 if TYPE_CHECKING:  # torch takes a second to load, and who lists ten thousand runs does not need it
@@ -237,6 +237,8 @@ class RunStore:
         check_names(wanted, [field.name for field in fields(RunConfig)], "RunConfig")
         if state is not None and state not in STATES:
             raise ValueError(f"state={state!r} is not possible; allowed: {', '.join(STATES)}")
+        if "dataset" in wanted:
+            wanted["dataset"] = absolute_folder(wanted["dataset"])
         runs = [run for run in self if all(getattr(run.config, name) == value for name, value in wanted.items())]
         if state is None:
             return runs

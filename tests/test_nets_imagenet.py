@@ -148,7 +148,9 @@ def test_preactivation_nets_end_with_an_activation():
         (dict(stride_on="5x5"), "stride_on='5x5' is unknown; allowed: 3x3, 1x1"),
         (dict(num_classes=0), "num_classes=0 must be at least 1"),
         (dict(weights="IMAGENET1K_V9"), "weights='IMAGENET1K_V9' are unknown for 50 layers; allowed: IMAGENET1K_V1"),
-        (dict(weights="IMAGENET1K_V1", stride_on="1x1"), "stride on the 3x3"),
+        (dict(weights="IMAGENET1K_V1", stride_on="1x1"), "torchvision's layers are those of"),
+        (dict(weights="IMAGENET1K_V1", shortcut="A"), "torchvision's layers are those of"),
+        (dict(weights="IMAGENET1K_V1", num_classes=10), "are for 1000 classes; num_classes=10 is not possible"),
     ],
 )
 def test_what_is_not_possible_is_said(values, sentence):

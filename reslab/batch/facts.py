@@ -86,14 +86,15 @@ class RunFacts:
 
 
 def _config(run: Run) -> dict[str, Any]:
-    return {name: value for name, value in run.config.to_dict().items() if name not in UNTOLD}
+    values = run.config.for_any_seed.to_dict() | dict(seed=run.config.seed)
+    return {name: value for name, value in values.items() if name not in UNTOLD}
 
 
 def _flat(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Without the times of sittings, and with each split's fingerprint as a value of its own."""
     flat = {n: v for n, v in provenance.items() if n not in (*SITTING, "dataset_fingerprint", "precision")}
     prints = provenance.get("dataset_fingerprint", {})
-    return flat | {f"{split} data": digest for split, digest in prints.items()}
+    return flat | {f"data, {part}": value for part, value in prints.items()}
 
 
 def divided(values: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -9,7 +9,7 @@ from ..names import assignment, check_names
 from ..training.config import RunConfig
 from .lines import yaml_value
 
-FIELDS = [field.name for field in fields(RunConfig)]
+FIELDS = [field.name for field in fields(RunConfig) if field.name != "found"]  # that one is found by looking
 LISTS = {field.name for field in fields(RunConfig) if get_origin(field.type) is tuple}  # a list is one value of these
 BY_OPTION = {"profile": "--profile", "seed": "--seeds"}  # fields that a grid does not hold, and what sets them
 

@@ -1,7 +1,6 @@
 """A study's nets in groups that one figure each can show."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ..training.config import RunConfig
@@ -26,14 +25,14 @@ def panels(
     as Experiment.configs does.
     """
     configs = experiment.configs(profile, seeds, overrides, opt_in)
-    if len({replace(config, seed=0) for config in configs}) <= MOST_NETS:
+    if len({config.for_any_seed for config in configs}) <= MOST_NETS:
         return {"All nets": configs}
     grids = experiment.grids_in(profile, overrides, opt_in)
     original = [c for c in configs if c.shortcut == "A" and c.activation_order == "original"] if len(grids) > 1 else []
     groups = {}
     for part in [part for grid in grids for part in _divided(grid)]:
         wanted = {RunConfig(profile=configs[0].profile, **point) for point in points(part)}
-        mine = [config for config in configs if replace(config, seed=0) in wanted]
+        mine = [config for config in configs if config.for_any_seed in wanted]
         groups[told(part)] = mine + [config for config in original if config not in mine]
     return groups
 

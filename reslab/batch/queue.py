@@ -164,6 +164,7 @@ def train_command(
     threads: int | None = None,
 ) -> list[str]:
     """The command that trains `config`: every field is said, so that no default can make it another run."""
-    values = config.to_dict() | dict(store=str(Path(store).absolute()), data=data, device=device, threads=threads)
+    values = {name: value for name, value in config.to_dict().items() if name != "found"}  # which is no option
+    values |= dict(store=str(Path(store).absolute()), data=data, device=device, threads=threads)
     # --no-wait: one that is being trained elsewhere must not hold up the others.
     return [sys.executable, "-m", "reslab", "train", "--no-wait", *options(values)]

@@ -13,8 +13,8 @@ from ..runs import COLUMNS, Run
 def export(runs: Iterable[Run], stem: Path) -> tuple[Path, Path]:
     """Writes STEM.csv, every log point of every run, and STEM.json, each run's config, provenance and final numbers.
 
-    Returns the two paths. Together they hold the curves, and the commit and versions that made them; of plugins the
-    file names, since their folders are this machine's.
+    Returns the two paths. Together they hold the curves, and the commit and versions that made them; of plugins and
+    folders of pictures the names, since where they are is this machine's.
     """
     runs = sorted(runs, key=lambda run: run.id)
     table, facts = Path(f"{stem}.csv"), Path(f"{stem}.json")
@@ -28,7 +28,7 @@ def export(runs: Iterable[Run], stem: Path) -> tuple[Path, Path]:
 
 
 def _config(run: Run) -> dict[str, Any]:
-    values = run.config.to_dict()
+    values = run.config.for_any_seed.to_dict() | dict(seed=run.config.seed)
     return values | dict(plugins=[Path(plugin).name for plugin in values["plugins"]])
 
 

@@ -15,7 +15,7 @@ ALWAYS = ("depth", "shortcut", "profile", "seed")
 
 def settings(config: RunConfig) -> dict[str, Any]:
     """The fewest fields that give this config again, JSON-ready: those of ALWAYS, and what is not their profile's."""
-    values = config.to_dict()
+    values = {name: value for name, value in config.to_dict().items() if name != "found"}  # by looking, again
     usual = RunConfig(profile=config.profile, iterations=config.iterations).to_dict()
     usual |= dict(iterations=RunConfig(profile=config.profile).iterations)
     usual |= dict(gate_bias=shortcut_class(config.shortcut, config.plugins).gate_bias)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import exists, must_read
-from ..names import check_names
+from ..names import absolute_folder, check_names
 from ..runs import COLUMNS, Run, RunStore
 from ..status import STATES, told_state
 from .reading import CONFIG, Reader, reader
@@ -80,8 +80,9 @@ def find(
     """
     if state is not None and state not in STATES:
         raise ValueError(f"state={state!r} is not possible; allowed: {', '.join(STATES)}")
+    wanted = {name: absolute_folder(value) if name == "dataset" else value for name, value in (wanted or {}).items()}
     with _no_collections():
-        return _find(store, state, wanted or {}, configs)
+        return _find(store, state, wanted, configs)
 
 
 def _find(store: RunStore, state: str | None, wanted: Mapping[str, Any], configs: bool) -> Listing:
@@ -165,7 +166,7 @@ def _check_fields(names: Iterable[str], configs: Iterable[Mapping[str, Any]]) ->
 def _fields() -> list[str]:
     from ..training.config import RunConfig  # torch takes a second, which a name that is in a run does not need
 
-    return [field.name for field in fields(RunConfig)]
+    return [field.name for field in fields(RunConfig) if field.name != "found"]
 
 
 def _states(statuses: Mapping[str, dict[str, Any]], left_out: dict[str, str]) -> dict[str, str]:
@@ -193,7 +194,7 @@ def sort(entries: Iterable[Entry], name: str, reverse: bool = False) -> list[Ent
     Raises ValueError for any other name.
     """
     entries = list(entries)
-    if name not in OWN and not any(name in entry.config for entry in entries):
+    if name not in OWN and (name == "found" or not any(name in entry.config for entry in entries)):
         check_names([name], [*OWN, *_fields()], "a run")
 
     def value(entry: Entry) -> Any:

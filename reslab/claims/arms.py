@@ -42,7 +42,7 @@ def nets_of(runs: Iterable[Run]) -> list[Net]:
             config = run.config
         except FileNotFoundError:  # a store gives out runs that nobody has begun
             continue
-        group, seed, done = groups[replace(config, seed=0)], config.seed, run.state == "done"
+        group, seed, done = groups[config.for_any_seed], config.seed, run.state == "done"
         if seed not in group or done > group[seed][0]:
             group[seed] = done, run
     nets = []

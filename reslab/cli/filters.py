@@ -19,7 +19,7 @@ OPTIONS = dict(
     state=Annotated[str | None, typer.Option(help="new, running, interrupted, failed or done.")],
     depth=Annotated[int | None, typer.Option(help="Weighted layers.")],
     shortcut=Annotated[str | None, typer.Option(help="none is the plain net.")],
-    profile=Annotated[str | None, typer.Option(help="paper, short, demo or smoke.")],
+    profile=Annotated[str | None, typer.Option(help="paper, short, demo, smoke or imagenet-paper.")],
     dataset=Annotated[str | None, typer.Option(help="cifar10, shapes, folder:PATH ...")],
     seed=Annotated[int | None, typer.Option(help="Of initialisation, data order and augmentation.")],
     where=Annotated[

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 
+from ..names import FOLDER
+
 
 class DataError(Exception):
     """The data are missing, damaged or not what they should be; the message says what to do."""
@@ -47,7 +49,6 @@ DATASETS = {
     "imagenet": Facts(1_281_167, 50_000, None, 1000),
     "imagenette": Facts(9_469, 3_925, None, 10),
 }
-FOLDER = "folder:"  # before the path of a folder of pictures, as a data set's name
 
 
 def find_facts(name: str) -> Facts:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -113,7 +113,7 @@ def nets_of(runs: Iterable[Run]) -> list[Net]:
         rows = run.metrics
         if rows:
             seed = Seed(run.config, {name: np.array([row[name] for row in rows]) for name in rows[0]})
-            group = groups[replace(run.config, seed=0)]
+            group = groups[run.config.for_any_seed]
             known = group.get(run.config.seed)
             if known is None or len(known.iterations) < len(rows):
                 group[run.config.seed] = seed

@@ -90,7 +90,7 @@ def published_text(config: RunConfig, measure: str = "test") -> str:
 
 def _is_the_papers(config: RunConfig) -> bool:
     """Whether it is the paper's recipe, data and test set."""
-    if config.profile != "paper" or config.block != "basic" or config.plugins:
+    if config.profile != "paper" or config.family != "cifar" or config.block != "basic" or config.plugins:
         return False
     net = {name: getattr(config, name) for name in ("depth", "shortcut", "activation_order", "gate_bias")}
     recipe = RunConfig(**net, profile="paper")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from ..training.config import RunConfig
 
-INDIFFERENT = ("seed", "precision", "log_every", "stride_on")  # fields that may differ from the paper's recipe
+INDIFFERENT = ("seed", "precision", "log_every")  # fields that may differ from the paper's recipe
 COMPARABLE = "comparable only for ImageNet's val pictures, 10 views and the paper's recipe"
 
 

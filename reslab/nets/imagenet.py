@@ -49,7 +49,8 @@ class ImageNetNet(nn.Module):
     ):
         super().__init__()
         block, blocks = DEPTHS[depth]
-        self.depth, self.stem, self.stride_on, self.order = depth, stem, stride_on, order
+        self.depth, self.stem, self.order = depth, stem, order
+        self.stride_on = stride_on if block == "bottleneck" else "3x3"  # all that a basic block has
         large = stem == "imagenet"
         conv = nn.Conv2d(3, width, 7, 2, 3, bias=False) if large else nn.Conv2d(3, width, 3, 1, 1, bias=False)
         self.conv1 = nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(width), relu=nn.ReLU(inplace=True)))
@@ -131,11 +132,9 @@ def load_torchvision(net: ImageNetNet, weights: str | Mapping[str, torch.Tensor]
     Published weights want the net as torchvision has it: shortcut B, the stride on the 3x3, 1000 classes. Raises
     ValueError, saying where they differ, for weights that do not fit, ConnectionError if they cannot be downloaded.
     """
-    if isinstance(weights, str):
-        if net.stride_on != "3x3":
-            raise ValueError(f"weights={weights!r} were trained with the stride on the 3x3; build the net with it")
-        weights = _published(net.depth, weights)
     names, held = _torchvision_names(net), net.state_dict()
+    if isinstance(weights, str):
+        weights = _published(net, weights)
     # Files from before torch 0.4.1 do not count BN's batches, and torchvision still publishes some.
     uncounted = {names[name]: tensor for name, tensor in held.items() if name.endswith("num_batches_tracked")}
     weights = uncounted | dict(weights)
@@ -159,8 +158,12 @@ def to_torchvision(net: ImageNetNet) -> dict[str, torch.Tensor]:
 def _torchvision_names(net: ImageNetNet) -> dict[str, str]:
     """torchvision's name for each of the net's tensors."""
     kinds = {type(module) for module in net.modules() if isinstance(module, Shortcut)}
-    if kinds != {ProjectionWhereNeeded} or net.stem != "imagenet" or net.order != "original":
-        raise ValueError("torchvision's layers are those of shortcut='B', stem='imagenet', activation_order='original'")
+    like = net.stem == "imagenet" and net.order == "original" and net.stride_on == "3x3"
+    if kinds != {ProjectionWhereNeeded} or not like:
+        raise ValueError(
+            "torchvision's layers are those of shortcut='B', stem='imagenet', stride_on='3x3', "
+            "activation_order='original'; build the net with these"
+        )
     return {name: _torchvision_name(name) for name in net.state_dict()}
 
 
@@ -180,13 +183,19 @@ def _difference(theirs: Mapping[str, tuple[int, ...]], ours: Mapping[str, tuple[
     return f"these weights are not of this net: {name} is {shape} in the weights and {wanted} in the net"
 
 
-def _published(depth: int, name: str) -> Mapping[str, torch.Tensor]:
+def _published(net: ImageNetNet, name: str) -> Mapping[str, torch.Tensor]:
     """Downloads torchvision's weights, or takes them from torch.hub's cache."""
+    depth = net.depth
     from torchvision.models import get_model_weights  # here: it takes a second
 
     known = get_model_weights(f"resnet{depth}")
     if name not in known.__members__:
         raise ValueError(f"weights={name!r} are unknown for {depth} layers; allowed: {', '.join(known.__members__)}")
+    classes = len(known[name].meta["categories"])
+    if net.fc.out_features != classes:
+        raise ValueError(
+            f"weights={name!r} are for {classes} classes; num_classes={net.fc.out_features} is not possible"
+        )
     try:
         return known[name].get_state_dict(progress=True, check_hash=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: what came has another hash

@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 import torch
 
-from ..data import DATASETS, FOLDER, Facts, find_facts
-from ..names import check_names
+from ..data import DATASETS, Facts, find_facts
+from ..names import FOLDER, absolute_folder, check_names
 from ..nets.cifar import CifarNet, cifar_net
 from ..nets.imagenet import ImageNetNet, check_imagenet_depth, imagenet_net
 from ..nets.plugins import Plugin, load_plugin
@@ -33,7 +33,9 @@ class RunConfig:
     et al. 2015, section 4.2.
     """
 
-    depth: int = 20  # weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks; ImageNet family: 18 to 152
+    depth: int = (
+        FROM_PROFILE  # weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks; ImageNet family: 18 to 152
+    )
     shortcut: str = "A"  # "none" is the plain net; A, B, C are the paper's options; see reslab.nets.SHORTCUTS for all
     profile: str = "demo"  # where the fields below get their defaults: paper, short, demo, smoke or imagenet-paper
     seed: int = 0  # of initialisation, data order and augmentation
@@ -47,7 +49,7 @@ class RunConfig:
     lr: float = FROM_PROFILE  # learning rate before the drops
     lr_drops: tuple[int, ...] = FROM_PROFILE  # iterations at which the learning rate is divided by 10
     warmup_iterations: int = FROM_PROFILE  # linear ramp of the learning rate from 0; 0 is none
-    warmup_error: float = FROM_PROFILE  # depth >= 110: lr / 10 until the running training error is below this (percent)
+    warmup_error: float = FROM_PROFILE  # CIFAR nets, depth >= 110: lr / 10 until the training error is below this (%)
     momentum: float = 0.9
     weight_decay: float = 1e-4
     precision: str = FROM_PROFILE  # "bf16" (autocast; weights stay float32) or "fp32"
@@ -57,10 +59,8 @@ class RunConfig:
     plugins: tuple[Plugin, ...] = ()  # files with shortcuts of your own; the one that has `shortcut` is kept
     family: str = FROM_PROFILE  # "cifar": three stages, 6n+2 layers; "imagenet": four, 18 to 152 layers
     stem: str | None = None  # ImageNet family: "imagenet" (7x7 and max pooling; the default) or "cifar" (3x3)
-    stride_on: str | None = None  # its bottlenecks: "3x3" (as in torchvision; the default) or "1x1" (as in the paper)
-    scale: tuple[int, ...] = (
-        FROM_PROFILE  # pictures: least and greatest length of the shorter side; default: 256/224, 480/224
-    )
+    stride_on: str | None = FROM_PROFILE  # its bottlenecks: "3x3" (as in torchvision) or "1x1" (as in the paper)
+    scale: tuple[int, ...] = FROM_PROFILE  # pictures: least and greatest length of the shorter side; 256, 480 for 224
     colour: float | None = None  # pictures: standard deviation of the colour augmentation; 0.1 unless given
     lr_plateau: int = FROM_PROFILE  # log points without progress until lr is divided by 10; 0: at lr_drops instead
     found: Facts | None = None  # what is in the folder of pictures; found by looking, not to be given
@@ -85,12 +85,21 @@ class RunConfig:
             drops = dict.fromkeys(round(drop * stretch) for drop in defaults["lr_drops"])
             defaults["lr_drops"] = tuple(drop for drop in drops if 0 < drop < self.iterations)
             defaults["warmup_iterations"] = round(defaults["warmup_iterations"] * stretch)
+            if defaults["lr_plateau"]:  # which counts log points
+                defaults["log_every"] = max(1, round(defaults["log_every"] * stretch))
         if self.lr_drops:  # one of the two schedules
             defaults["lr_plateau"] = 0
         if self.lr_plateau:
             defaults["lr_drops"] = ()
+        depth = defaults["depth"] if self.depth is FROM_PROFILE else self.depth
+        require(self, type(depth) is int, "depth", "a value of type int")
         if (self.family or defaults["family"]) == "imagenet":
             defaults["width"] *= 4  # the paper's nets begin with 64 channels there, with 16 on CIFAR-10
+            bottlenecks = check_imagenet_depth(depth) == "bottleneck"
+        else:
+            bottlenecks = False
+        if not bottlenecks:
+            defaults["stride_on"] = None
         return defaults
 
     def _resolve(self) -> None:
@@ -98,14 +107,12 @@ class RunConfig:
         values: dict[str, Any] = dict(scale=())
         if self.family == "imagenet":
             values |= dict(block=check_imagenet_depth(self.depth, self.shortcut), stem="imagenet")
-            values |= dict(stride_on="3x3") if values["block"] == "bottleneck" else {}
         elif self.family == "cifar":
             values |= dict(block="basic")
         if isinstance(self.found, dict):  # as to_dict gives it
             object.__setattr__(self, "found", Facts(**self.found))
         if isinstance(self.dataset, str) and self.dataset.startswith(FOLDER) and self.found is None:
-            folder = Path(self.dataset.removeprefix(FOLDER)).expanduser().absolute()
-            object.__setattr__(self, "dataset", f"{FOLDER}{folder}")
+            object.__setattr__(self, "dataset", absolute_folder(self.dataset))
             object.__setattr__(self, "found", find_facts(self.dataset))
         if self._of_pictures and type(self.image_size) is int:
             values |= dict(scale=tuple(round(self.image_size * side / 224) for side in (256, 480)), colour=0.1)
@@ -159,7 +166,7 @@ class RunConfig:
     def id(self) -> str:
         """The run folder's name: a readable part and a hash of every field, and of the source of a user's shortcut.
 
-        A folder of pictures counts by what is in it, not by where it is.
+        A folder of pictures counts by its name and by what is in it, not by where it is.
         """
         values = self.to_dict() | dict(plugins=[plugin.digest for plugin in self.plugins])
         values |= dict(dataset=FOLDER) if self.found else {}
@@ -167,6 +174,11 @@ class RunConfig:
         source = "" if self.plugins else source_digest(shortcut_class(self.shortcut))
         digest = hashlib.sha256((json.dumps(values, sort_keys=True) + source).encode()).hexdigest()[:8]
         return f"{self.dataset_name}-{self.net_name}-{self.profile}-s{self.seed}-{digest}"
+
+    @property
+    def for_any_seed(self) -> "RunConfig":
+        """The same for the seeds of one net: seed 0, and a folder of pictures by its name alone, wherever it is."""
+        return dataclasses.replace(self, seed=0, dataset=f"{FOLDER}{self.dataset_name}" if self.found else self.dataset)
 
     @property
     def dataset_name(self) -> str:

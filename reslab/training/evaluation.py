@@ -61,8 +61,7 @@ def evaluate(
         )
     if config.found and data is not None:
         config, data = replace(config, dataset=f"{FOLDER}{Path(data).expanduser().absolute()}"), None
-    device, net, weights = pick_device(device), config.make_net(), run.weights()
-    net.load_state_dict(weights)
+    device, net = pick_device(device), run.net()
     with repeatable(torch.get_num_threads(), device), opened(config, device, data, workers) as source:
         batches = source.held_out() if views == 1 else source.held_out(views=views)
         return score(net, batches, views, device, bf16=config.precision == "bf16")
@@ -80,7 +79,8 @@ def evaluate_published(
     """Evaluates torchvision's published weights of a ResNet, such as "IMAGENET1K_V1", on ImageNet's val pictures, or on
     a folder with the same classes. Sizes and normalisation are those that the weights were published with.
 
-    Raises ValueError for unknown weights or a depth that has none, or if the pictures are of other classes, DataError
+    Raises ValueError for unknown weights or a depth that has none, or if the pictures are of more or
+    fewer classes, DataError
     if they cannot be had, ConnectionError if the weights cannot be downloaded.
     """
     from torchvision.models import get_model_weights  # here, with what brings torchvision along

@@ -7,6 +7,8 @@ FROM_PROFILE: Any = None  # a field left at this takes the profile's value
 # The paper's recipe (section 4.2). Every other profile is this one with other numbers.
 PAPER = dict(
     family="cifar",
+    depth=20,
+    stride_on="3x3",
     dataset="cifar10",
     image_size=32,
     width=16,
@@ -40,10 +42,12 @@ PROFILES: dict[str, dict[str, Any]] = {
     # Seconds: for tests, not for conclusions.
     "smoke": PAPER
     | dict(dataset="shapes", image_size=8, width=4, iterations=12, batch=16, lr=0.03, lr_drops=(6, 9), log_every=3),
-    # Section 3.4, for the ImageNet family: a log point an epoch. The paper does not say what a plateau is.
+    # Section 3.4, for the ImageNet family: a log point an epoch of ImageNet. For what a plateau is see schedule.py.
     "imagenet-paper": PAPER
     | dict(
         family="imagenet",
+        depth=18,
+        stride_on="1x1",
         dataset="imagenet",
         image_size=224,
         iterations=600_000,

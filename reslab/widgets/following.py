@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..figures.nets import DATASET_NAMES, overrides
+from ..figures.nets import dataset_title, overrides
 from ..figures.style import net_colour, net_label
 from ..names import check_names
 from ..remote import StoreUnreachable, sentences
@@ -116,7 +116,7 @@ class Following:
             id=run.id,
             colour=net_colour(config),
             net=net_label(config),
-            dataset=DATASET_NAMES.get(config.dataset, config.dataset),
+            dataset=dataset_title(config),
             profile=config.profile,
             also=", ".join(also),
             seed=config.seed,

@@ -2,7 +2,7 @@
 
 import html as escaping
 from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class Watch(Panel):
         """Figure and table of all runs, or of those of the latest nets: a saved notebook stays small."""
         nets: dict[RunConfig, list[Run]] = {}
         for run in self.following.runs.values():  # the newest first
-            nets.setdefault(replace(run.config, seed=0), []).append(run)
+            nets.setdefault(run.config.for_any_seed, []).append(run)
         runs = [run for each in list(nets.values())[:MOST_STILL] for run in each]
         left = len(nets) - MOST_STILL
         hint = f"The latest {MOST_STILL} nets; {left} more are in the store: reslab.widgets.watch(depth=56) shows some."
@@ -128,7 +128,7 @@ class Watch(Panel):
         self.figure = error_curves(runs, **values)
         self.plot.show(self.figure)
         shades = {net.config: net.colour for net in nets_of(runs)}  # as drawn: curves of one net have several
-        drawn = {run.id: shades.get(replace(run.config, seed=0)) for run in runs}
+        drawn = {run.id: shades.get(run.config.for_any_seed) for run in runs}
         self.table.rows = [row | dict(colour=drawn.get(row["id"]) or row["colour"]) for row in self.following.rows]
 
     def _compare(self, _change: object = None) -> None:
