@@ -1,6 +1,7 @@
 """One run trained by several processes is the run that one process trains, and is stopped and goes on as that one."""
 
 import copy
+import json
 import os
 import shutil
 import signal
@@ -98,34 +99,38 @@ PICTURES = dict(profile="smoke", family="imagenet", depth=18, width=4, image_siz
 PICTURES |= dict(precision="fp32", iterations=6, lr_drops=())
 
 SCRIPT = """\
-import os, sys
+import json, os, sys
+from pathlib import Path
 from reslab import RunConfig, train
 from reslab.training.loop import RunFailed
 
 store, folder, rank = sys.argv[1], sys.argv[2], os.environ["RANK"]
-config = dict(depth=8, profile="smoke", precision="fp32")
+config, said = dict(depth=8, profile="smoke", precision="fp32"), []
 try:
     train(RunConfig(**config, seed=int(rank)), store)
 except ValueError as error:
-    print(rank, error, flush=True)
+    said.append(str(error))
 try:
     train(RunConfig(**config, lr=1e30), store)
 except RunFailed as error:
-    print(rank, error, flush=True)
+    said.append(str(error))
 for run in (
     train(RunConfig(**config, shortcut="stochastic-depth"), store),
     train(RunConfig(dataset=f"folder:{folder}", **PICTURES), store, workers=1),
 ):
-    print(rank, run.id, run.state, flush=True)
+    said.append(f"{run.id} {run.state}")
+Path(store, f"said by {rank}").write_text(json.dumps(said))
 """.replace("**PICTURES", ", ".join(f"{name}={value!r}" for name, value in PICTURES.items()))
 
 
 def test_a_script_gets_the_run_or_the_error_in_every_process(tmp_path, folder):  # noqa: F811
     (tmp_path / "script.py").write_text(SCRIPT)
-    out, err = torchrun(2, tmp_path / "script.py", tmp_path / "store", folder).communicate()
-    said = {rank: [line[2:] for line in out.splitlines() if line.startswith(rank)] for rank in "01"}
-    assert said["0"] == said["1"], err
-    other, failed, *done = said["0"]
+    processes = torchrun(2, tmp_path / "script.py", tmp_path / "store", folder)
+    _, err = processes.communicate()
+    assert processes.returncode == 0, err
+    said, same = (json.loads((tmp_path / "store" / f"said by {rank}").read_text()) for rank in range(2))
+    assert said == same
+    other, failed, *done = said
     pictures = RunConfig(dataset=f"folder:{folder}", **PICTURES)
     assert "all processes must train the same run" in other
     assert "loss of iteration 1 (lr 1e+30) is not finite" in failed
