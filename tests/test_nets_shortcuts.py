@@ -1,5 +1,6 @@
 """Every shortcut against its formula, written out by hand."""
 
+import copy
 import math
 
 import pytest
@@ -7,7 +8,8 @@ import torch
 from latex2mathml.converter import convert
 
 from reslab import cifar_net
-from reslab.nets import ORDERS, SHORTCUTS
+from reslab.nets import ORDERS, SHORTCUTS, Shortcut
+from reslab.nets.blocks import BasicBlock
 
 
 @pytest.fixture
@@ -173,3 +175,46 @@ def test_pre_activation_leaves_the_shortcut_clean():
         torch.nn.init.zeros_(block.conv2.weight)
     assert torch.equal(net.stage1(x), x)
     assert not torch.equal(cifar_net(20).eval().stage1(x), x)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("name", SHORTCUTS)
+def test_rectifying_in_place_changes_no_bit(name, order):
+    net = cifar_net(8, name, 4, activation_order=order)
+    plain = copy.deepcopy(net)
+    for module in plain.modules():
+        if isinstance(module, torch.nn.ReLU):
+            module.inplace = False
+    images, found = torch.randn(2, 3, 8, 8), []
+    for one in (net, plain):
+        torch.manual_seed(0)  # of dropout and stochastic depth
+        logits = one(images)
+        logits.square().sum().backward()
+        found.append([logits, *(p.grad for p in one.parameters() if p.grad is not None), *one.buffers()])
+    assert all(map(torch.equal, *found)) and len(found[0]) == len(found[1])
+    assert any(module.inplace for module in net.modules() if isinstance(module, torch.nn.ReLU))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_nothing_overwrites_what_a_shortcut_reads(order):
+    """x and F(x), which is also what the plain net's shortcut returns."""
+    for name in ("none", "A"):
+        net, kept = cifar_net(14, name, 4, activation_order=order), []
+        for module in net.modules():
+            if isinstance(module, Shortcut):
+                module.register_forward_hook(
+                    lambda _m, given, _y, kept=kept: kept.extend((t, t.clone()) for t in given)
+                )
+        net(torch.randn(2, 3, 8, 8))
+        assert len(kept) == 2 * 6 and all(torch.equal(now, then) for now, then in kept)
+
+
+def test_a_users_merge_may_return_its_input():
+    class Kept(Shortcut):
+        def merge(self, x, fx):
+            return fx if self.changes_shape else x
+
+    block = BasicBlock(4, 4, 1, Kept)
+    x = torch.randn(1, 4, 8, 8)
+    before = x.clone()
+    assert torch.equal(block(x), before.relu()) and torch.equal(x, before)

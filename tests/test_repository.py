@@ -130,6 +130,22 @@ def test_speeds_in_the_text_are_those_of_the_committed_benchmark():
         assert line[4] == f"{row['over_eager']:.2f}" and line[5] == f"{100 * row['share_of_limit']:.0f} %"
 
 
+def test_times_of_nets_in_the_text_are_those_of_the_committed_benchmark():
+    """Each row `| net | multiply-adds | forward | its ratio | forward + backward | its ratio |`."""
+    text = (ROOT / "docs/benchmarks.md").read_text()
+    result = json.loads((ROOT / "experiments/results/timing.json").read_text())
+    assert f"commit {result['commit'][:7]}" in text and not result["dirty"]
+    rows = {(row["net"], row["mode"]): row for row in result["rows"]}
+    for net in dict.fromkeys(net for net, _ in rows):
+        cells = [net, f"{rows[net, 'forward']['multiply_adds'] / 1e9:.2f}"]
+        for mode in ("forward", "forward + backward"):
+            row = rows[net, mode]
+            ratios = [row[f"ratio{end}"] for end in ("", "_low", "_high")]
+            cells.append(f"{1000 * row['mean']:,.1f} ± {1000 * row['std']:,.1f}")
+            cells.append("" if row["ratio"] is None else "{:.3f} ({:.3f}-{:.3f})".format(*ratios))
+        assert f"| {' | '.join(cells)} |" in text
+
+
 def test_the_explorers_numbers_in_the_text_are_those_that_were_measured():
     text = (ROOT / "docs/benchmarks.md").read_text()
     result = json.loads((ROOT / "experiments/results/explorer.json").read_text())

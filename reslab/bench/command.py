@@ -1,4 +1,4 @@
-"""What `reslab bench` does: measure, print, write, compare with what was recorded."""
+"""What `reslab bench` and `reslab time` do: measure, print, write, compare with what was recorded."""
 
 import os
 import time
@@ -14,7 +14,17 @@ from .overheads import measure_overheads
 from .regression import read_result, slower
 from .scale import measure_scale
 from .speed import Plan, measure_speed
-from .tables import machine_sentences, memory_sentence, overheads_table, scale_table, speed_table
+from .tables import (
+    machine_sentences,
+    memory_sentence,
+    overheads_table,
+    scale_table,
+    speed_table,
+    timing_sentence,
+    timing_table,
+)
+from .times import AXES, timing_of
+from .timing import TimingPlan, measure_timings
 
 ARCHIVE = "cifar10-png.zip"  # what a baseline reads
 LINES_EVERY = 15.0  # seconds between two lines of progress where there is no terminal
@@ -73,6 +83,27 @@ def scale(json: Path | None = None, figure: Path | None = None) -> int:
 
         _write(figure, lambda: write_atomically(figure, draw(result).to_html(include_plotlyjs=True)), console)
     return 0
+
+
+def time_batches(plan: TimingPlan, json: Path | None = None, figure: Path | None = None, x: str | None = None) -> None:
+    """Times `plan`, prints the table and writes what was asked for; `x` is the figure's horizontal axis, None for the
+    batch where there are several, else the depth. Raises as time_nets does, and ValueError for an unknown axis.
+    """
+    x = x or ("batch" if len(plan.batch) > 1 else "depth")
+    if x not in AXES:
+        raise ValueError(f"x={x!r} is not possible; allowed: {', '.join(AXES)}")
+    with _progress() as report:
+        result = measure_timings(plan, report)
+    console = _console()
+    console.print(timing_table(result))
+    console.print(timing_sentence(result), markup=False, highlight=False, soft_wrap=True)
+    if json:
+        _write(json, lambda: write_json(json, result), console)
+    if figure:
+        from ..figures import timing as draw  # here, because plotly takes a second to load
+
+        drawn = draw([timing_of(row) for row in result["rows"]], x)
+        _write(figure, lambda: write_atomically(figure, drawn.to_html(include_plotlyjs=True)), console)
 
 
 def find_archive(data: Path | None) -> Path | None:

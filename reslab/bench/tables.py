@@ -1,4 +1,4 @@
-"""What `reslab bench` prints: one table, and a sentence on the machine."""
+"""What `reslab bench` and `reslab time` print: one table, and a sentence on the machine."""
 
 from typing import Any
 
@@ -30,16 +30,54 @@ def machine_sentences(result: dict[str, Any]) -> list[str]:
     """What the table was measured on, and what it means for the paper's runs."""
     m = result["machine"]
     rates = ", ".join(f"{rate['median'] / 1e12:.2f} TFLOP/s in {name}" for name, rate in m["flops_per_second"].items())
-    commit = (result["commit"] or "unknown")[:10] + " with changes" * bool(result["dirty"])
     runs = ", ".join(f"{name} {duration(seconds)}" for name, seconds in result["projected_seconds"].items())
     total = duration(sum(result["projected_seconds"].values()))
     copies = m["bytes_per_second"]["median"] / 1e9
     return [
-        f"{_name(m)}, torch {m['torch']}, commit {commit}. Measured in the same run: {rates} in matrix products, "
+        f"{_name(m)}, torch {m['torch']}, {_commit(result)}. Measured in the same run: {rates} in matrix products, "
         f"{copies:.0f} GB/s in copies (read plus write).",
         f"Projected, not run: the paper's four runs, 64,000 iterations each with all evaluations, one after the other, "
         f"{total} ({runs}).",
     ]
+
+
+def timing_table(result: dict[str, Any]) -> Table:
+    """The rows of measure_timings's result: a line for each net and batch size."""
+    rows = {(row["net"], row["batch"], row["mode"]): row for row in result["rows"]}
+    modes, compared = dict.fromkeys(mode for *_, mode in rows), any(row["ratio"] for row in result["rows"])
+    table = _table(f"Milliseconds a batch: mean ± standard deviation of {result['batches']} batches")
+    for name in ("net", "batch", "multiply-adds\nan image"):
+        table.add_column(name, justify="left" if name == "net" else "right")
+    for mode in modes:
+        for name in (f"{mode}\nms", "images/s", *["times torchvision's\nmedian, 95 %"] * compared):
+            table.add_column(name, justify="right")
+    for net, batch in dict.fromkeys((net, batch) for net, batch, _ in rows):
+        cells = [net, str(batch), f"{rows[net, batch, next(iter(modes))]['multiply_adds'] / 1e9:.2f} G"]
+        for mode in modes:
+            row = rows[net, batch, mode]
+            cells += [f"{1000 * row['mean']:,.1f} ± {1000 * row['std']:,.1f}", f"{row['images_per_second']:,.1f}"]
+            cells += [_ratio(row)] * compared
+        table.add_row(*cells)
+    return table
+
+
+def timing_sentence(result: dict[str, Any]) -> str:
+    """What measure_timings's result was measured on, with which counts."""
+    m, rows = result["machine"], result["rows"]
+    sizes = " and ".join(f"{size}x{size}" for size in sorted({row["size"] for row in rows}))
+    fast = any(row["net"].startswith("fast:") for row in rows)
+    kinds = {(row["precision"], row["channels_last"]) for row in rows if not row["net"].startswith("fast:")}
+    how = [f"{precision}{', channels last' * last}" for precision, last in kinds]
+    how += ["fast: bf16, channels last, accelerated as in training"] * fast
+    counts = f"{result['batches']} batches timed in turns, {result['warm_up']} before them to warm up"
+    return f"{_name(m)}, torch {m['torch']}, {_commit(result)}. Images of {sizes}; {counts}; {'; '.join(how)}."
+
+
+def _ratio(row: dict[str, Any]) -> str:
+    if row["ratio"] is None:
+        return ""
+    ends = "" if row["ratio_low"] is None else f" ({row['ratio_low']:.3f}-{row['ratio_high']:.3f})"
+    return f"{row['ratio']:.3f}{ends}"
 
 
 def overheads_table(result: dict[str, Any]) -> Table:
@@ -76,6 +114,10 @@ def memory_sentence(result: dict[str, Any]) -> str:
     each = ", ".join(f"{row['megabytes']:,.0f} MB with {row['runs']:,} runs" for row in rows)
     more = rows[-1]["megabytes"] - rows[0]["megabytes"]
     return f"Memory of the process that orchestrates, at most: {each}: {more:.1f} MB more."
+
+
+def _commit(result: dict[str, Any]) -> str:
+    return f"commit {(result['commit'] or 'unknown')[:10]}{' with changes' * bool(result['dirty'])}"
 
 
 def _seconds(row: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ def sentences(stopped: str = GOES_ON, quiet: bool = False) -> Iterator[None]:
         raise
     except ValueError as error:
         end(error, 2, quiet)
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         end(error, 1, quiet)
     except KeyboardInterrupt:
         end(stopped, 130, quiet)

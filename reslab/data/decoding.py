@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -33,8 +34,8 @@ def decode(path: str | Path) -> torch.Tensor:
             nobody knows. The sentence has the file's name.
     """
     try:
-        with _opened(path) as image:
-            return torch.from_numpy(_rgb(image)).permute(2, 0, 1)
+        with opened(path) as image:
+            return torch.from_numpy(rgb(image)).permute(2, 0, 1)
     except DAMAGE as error:
         raise DataError(f"{shown(path)} cannot be read as a picture ({_reason(error)}); {REMEDY}") from error
 
@@ -42,25 +43,26 @@ def decode(path: str | Path) -> torch.Tensor:
 def fault(path: str | Path) -> str:
     """What is wrong with the picture in a file, "" where nothing is: as `decode` finds it, for less work."""
     try:
-        with _opened(path) as image:
+        with opened(path) as image:
             image.draft("RGB", (1, 1))  # of a JPEG all bytes are read, but only every eighth row and column is made
-            _rgb(image)
+            rgb(image)
     except DAMAGE as error:
         return _reason(error)
     return ""
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[Image.Image]:
+def opened(file: str | Path | BinaryIO) -> Iterator[Image.Image]:
+    """Pillow's picture, without its warnings."""
     with warnings.catch_warnings():
         # Of EXIF that it cannot read, as in some of ImageNet's, and of a hundred megapixels: it decodes all the same.
         warnings.simplefilter("ignore")
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             yield image
 
 
-def _rgb(image: Image.Image) -> np.ndarray:
-    """uint8 [H, W, 3]."""
+def rgb(image: Image.Image) -> np.ndarray:
+    """uint8 [H, W, 3] of a picture in any mode; see `decode`. Raises what is in DAMAGE."""
     if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):  # Pillow 10 calls 16 bits of a PNG "I"
         raise ValueError(f"its pixels are 32-bit numbers, mode {image.mode}; save it with 8 or 16 bits")
     if image.mode.startswith("I"):

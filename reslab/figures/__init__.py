@@ -1,7 +1,9 @@
 """Pure functions from runs and images to plotly figures: they never show, never train and read only their arguments."""
 
+from .architecture import architecture_table
 from .bench import speed
 from .cells import as_table
+from .costs import cost_bars, cost_table, error_table, stride_table
 from .curves import error_curves
 from .drawing import block_drawing
 from .finals import final_errors
@@ -9,18 +11,24 @@ from .identity import identity_curves
 from .images import image_grid
 from .maps import feature_maps
 from .sensitivity import relative_change, sensitivity_curves
+from .stage_maps import stage_maps
 from .style import net_colour, net_label
 from .svg import beside
 from .table import summary_table
+from .timing import timing
 from .verdicts import verdict_intervals
 from .weights import block_weights
 
 __all__ = [
+    "architecture_table",
     "as_table",
     "beside",
     "block_drawing",
     "block_weights",
+    "cost_bars",
+    "cost_table",
     "error_curves",
+    "error_table",
     "feature_maps",
     "final_errors",
     "identity_curves",
@@ -30,6 +38,9 @@ __all__ = [
     "relative_change",
     "sensitivity_curves",
     "speed",
+    "stage_maps",
+    "stride_table",
     "summary_table",
+    "timing",
     "verdict_intervals",
 ]

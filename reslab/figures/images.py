@@ -1,7 +1,5 @@
 """Pictures in a grid."""
 
-import base64
-import io
 import math
 from collections.abc import Sequence
 
@@ -10,6 +8,7 @@ import plotly.graph_objects as go
 import torch
 from PIL import Image
 
+from .embedded import data_uri
 from .style import INK, TEMPLATE
 
 CELL = 96  # pixels a picture at least
@@ -70,9 +69,7 @@ def _displayable(images: torch.Tensor) -> np.ndarray:
 
 def png(sheet: np.ndarray) -> str:
     """A picture, uint8 [H, W, 3], as a data URL."""
-    file = io.BytesIO()
-    Image.fromarray(sheet).save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return data_uri(Image.fromarray(sheet), "PNG", optimize=True)
 
 
 def _name(label: int | str | torch.Tensor, classes: Sequence[str] | None) -> str:

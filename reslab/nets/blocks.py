@@ -3,12 +3,14 @@
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import nn
 
 from .orders import ORDERS
-from .registry import Shortcut
+from .registry import Shortcut, is_a_users
+from .shortcuts import Plain
 
 MakeShortcut = Callable[[int, int, int], Shortcut]  # (in_channels, out_channels, stride) -> its shortcut
 
@@ -20,6 +22,9 @@ class Block(nn.Module):
     already, by the stem, for both of its branches (He et al. 2016, appendix): it leaves out its leading activation.
     `stride_on` is the kernel of the convolution that has the stride: "1x1" is the first one, as in the paper, "3x3" the
     first 3x3, as in torchvision. A basic block has it on its first 3x3 either way.
+
+    A ReLU right after a batch norm, or after a shortcut's sum, works in place, as torchvision's do: it saves 2 % of the
+    time (docs/benchmarks.md). A forward hook on that batch norm sees the norm's output, and has to copy what it keeps.
     """
 
     expansion = 1
@@ -50,16 +55,21 @@ class Block(nn.Module):
                 if name in (*self.steps, *last):
                     self.add_module(name, layer)
         self.shortcut = shortcut(in_channels, out_channels, stride)
+        # A user's merge may return what it was given, or keep it; Plain's does return F(x).
+        merge = "own" if isinstance(self.shortcut, Plain) or is_a_users(self.shortcut) else "sum"
+        for before, name in (*pairwise(self.steps), *pairwise([merge, *last])):
+            if name.startswith("relu"):
+                getattr(self, name).inplace = before == "sum" or before.startswith("bn")
 
     def residual(self, x: torch.Tensor) -> torch.Tensor:
         for name in self.steps:
-            x = self.get_submodule(name)(x)
+            x = getattr(self, name)(x)
         return x
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.shortcut(x, self.residual(x))
         for name in self.last:
-            y = self.get_submodule(name)(y)
+            y = getattr(self, name)(y)
         return y
 
 

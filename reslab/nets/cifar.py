@@ -31,7 +31,9 @@ class CifarNet(nn.Module):
     ):
         super().__init__()
         self.stem = nn.Sequential(
-            OrderedDict(conv=nn.Conv2d(3, width, 3, 1, 1, bias=False), bn=nn.BatchNorm2d(width), relu=nn.ReLU())
+            OrderedDict(
+                conv=nn.Conv2d(3, width, 3, 1, 1, bias=False), bn=nn.BatchNorm2d(width), relu=nn.ReLU(inplace=True)
+            )
         )
         stages = make_stages([blocks_per_stage] * 3, width, block, shortcut_at, order)
         for number, stage in enumerate(stages, 1):

@@ -52,7 +52,7 @@ class ImageNetNet(nn.Module):
         self.depth, self.stem, self.stride_on, self.order = depth, stem, stride_on, order
         large = stem == "imagenet"
         conv = nn.Conv2d(3, width, 7, 2, 3, bias=False) if large else nn.Conv2d(3, width, 3, 1, 1, bias=False)
-        self.conv1 = nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(width), relu=nn.ReLU()))
+        self.conv1 = nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(width), relu=nn.ReLU(inplace=True)))
         self.maxpool = nn.MaxPool2d(3, 2, 1) if large else nn.Identity()
         stages = make_stages(blocks, width, block, shortcut_at, order, stride_on)
         for number, stage in enumerate(stages, 2):

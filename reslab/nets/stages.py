@@ -46,7 +46,7 @@ def last_activation(channels: int, order: str) -> nn.Sequential | None:
     if not leading:
         return None
     norm = OrderedDict(bn=nn.BatchNorm2d(channels)) if "bn" in leading else OrderedDict()
-    return nn.Sequential(norm | OrderedDict(relu=nn.ReLU()))
+    return nn.Sequential(norm | OrderedDict(relu=nn.ReLU(inplace=bool(norm))))
 
 
 def shortcut_maker(

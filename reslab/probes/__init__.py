@@ -2,6 +2,15 @@
 
 from .inputs import block_inputs
 from .sensitivity import Sensitivity, sensitivities
+from .stages import stage_outputs, strongest
 from .survival import Survival, survival
 
-__all__ = ["Sensitivity", "Survival", "block_inputs", "sensitivities", "survival"]
+__all__ = [
+    "Sensitivity",
+    "Survival",
+    "block_inputs",
+    "sensitivities",
+    "stage_outputs",
+    "strongest",
+    "survival",
+]

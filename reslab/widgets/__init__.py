@@ -1,7 +1,10 @@
 """Controls for notebooks and Voila: ipywidgets wired to run folders and figures, with no logic of their own."""
 
+from .counting import Counting
 from .explorer import Explorer, explorer
+from .naming import Naming
+from .passage import Passage
 from .residual import RelativeChange, TwoBlocks
 from .watching import Watch, watch
 
-__all__ = ["Explorer", "RelativeChange", "TwoBlocks", "Watch", "explorer", "watch"]
+__all__ = ["Counting", "Explorer", "Naming", "Passage", "RelativeChange", "TwoBlocks", "Watch", "explorer", "watch"]

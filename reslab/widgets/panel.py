@@ -14,11 +14,13 @@ import ipywidgets as ipw
 import psutil
 from IPython.display import HTML, display
 
+from ..data import DataError
+
 LOG = logging.getLogger("reslab.widgets")
 LOG.addHandler(logging.NullHandler())  # the panel says it; in a notebook stderr would end up under some cell
 CSS = f"<style>{Path(__file__).with_name('panel.css').read_text()}</style>"
 # What a user can cause, and what its sentence says is enough to put right.
-SENTENCES = (ValueError, OSError, RuntimeError)
+SENTENCES = (ValueError, OSError, RuntimeError, DataError)
 
 
 def attached() -> bool:

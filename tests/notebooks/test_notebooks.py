@@ -234,3 +234,41 @@ def test_claims_without_a_run(tmp_path):
     assert "No difference to draw" in json.dumps(figure(notebook, "picture")["layout"])
     assert "no interval yet" in outputs(notebook, "several")[0]["data"]["text/markdown"]
     assert "nothing yet" in outputs(notebook, "end")[0]["data"]["text/markdown"]
+
+
+def test_architectures(tmp_path):
+    notebook = papermill("04_architectures.ipynb", tmp_path, "-p", "depth", "18", "-y", "{weights: none, size: 32}")
+    words = {cell.id: "".join(str(output) for output in cell.get("outputs", [])) for cell in notebook.cells}
+    (table,) = outputs(notebook, "table")
+    assert "[1×1, 256; 3×3, 256; 1×1, 1024] × 23" in table["data"]["text/plain"]
+    last = table["data"]["text/plain"].splitlines()[-1]
+    assert re.findall(r"(\d+\.\d+) × 10⁹", last) == ["1.8", "3.6", "3.8", "7.6", "11.3"]
+    assert all(f"= {depth}</h3>" in words["count"] for depth in (18, 34, 50, 101, 152))
+    assert (
+        "17 more blocks, all in conv4_x; 17 × 3 = 51 layers"
+        in outputs(notebook, "differences")[0]["data"]["text/markdown"]
+    )
+    adds, weights, printed = (numbers(trace["x"]) for trace in figure(notebook, "bars")["data"])
+    assert printed == [1.8, 1.8, 3.6, 3.6, 3.8, 7.6, 11.3, 15.3, 19.6] and len(adds) == 9
+    theirs = [11_689_512, 21_797_672, 25_557_032, 44_549_160, 60_192_808]  # shared/FACTS.md, section 3
+    assert [1e6 * weights[i] for i in (1, 3, 4, 5, 6)] == theirs
+    assert all(words["costs"].count(f"{count:,}") >= 2 for count in theirs)
+    assert f"{theirs[0] - 990 * 513:,}" in words["ten"] and "269,722" in words["ten"]
+    figures = [output["data"]["application/vnd.plotly.v1+json"] for output in outputs(notebook, "passage")]
+    assert len(figures) == 2
+    assert all("512 maps of 7×7" in json.dumps(each["layout"], ensure_ascii=False) for each in figures)
+    assert "A fresh ResNet-18 knows no classes" in words["naming"]
+    drawn = figure(notebook, "timing")["data"]
+    assert {trace["meta"]["mode"] for trace in drawn} == {"forward", "forward + backward"}
+    assert "28.54 / 10.02" in words["errors"] and "21.43 / 5.71" in words["errors"]
+    rows = outputs(notebook, "timing")[1]["data"]["text/markdown"].splitlines()[2:]
+    times = {tuple(line.split(" | ")[:2]): float(line.split(" | ")[2].split(" ± ")[0]) for line in rows}
+    assert len(times) == 12 and {net for net, _ in times} >= {"| plain-34", "| resnet-50", "| torchvision:resnet50"}
+    end = outputs(notebook, "end")[0]["data"]["text/markdown"]
+    shares = [f"{100 * part / whole:.0f}%" for part, whole in ((11.5136, 19.6321), (60.192808, 143.66724))]
+    assert all(share in end for share in shares) and "8 times the layers" in end and "5 of 5 nets" in end
+    ratio = times["| resnet-50", "forward"] / times["| resnet-34", "forward"]
+    told = float(re.search(r"takes ([\d.]+) times a ResNet-34's time for 1.12 times", end)[1])
+    assert told == pytest.approx(ratio, abs=0.06)  # of rounded numbers
+    assert not any(o["output_type"] == "error" for cell in notebook.cells for o in cell.get("outputs", []))
+    assert len(nbformat.writes(notebook)) < 300_000
