@@ -76,9 +76,18 @@ def train(
     `data` is where the data set is (see load_dataset). `compile` is "auto" (where it saves more time than it costs),
     "always" or "never": the same training, rounded differently; a run goes on as it began. `workers` processes decode
     pictures, where the data set is pictures: None is a sensible number. `progress` is called with a
-    Progress about twice a second. If a live process trains this run already, waits for it, or with `wait=False` raises
+    Progress about twice a second.
+
+    Several processes that torchrun started train the run together: each takes its share of every batch and of the
+    held-out data, with one batch norm over all of them, so that the result is that of one process, rounded differently
+    (see reslab.training.parallel, and `step` for what a net draws at random). Nothing is compiled then. The first one
+    alone reads, writes and reports; the returned run can be read where its store can be reached. All must be given the
+    same arguments, and raise the same errors.
+
+    If a live process trains this run already, waits for it, or with `wait=False` raises
     RunBusy. SIGTERM and Ctrl-C write a checkpoint and leave the run resumable. Raises RunFailed if a loss is not
-    finite, DataError if the data cannot be had, ValueError for a device that is not there or an unknown `compile`,
+    finite, DataError if the data cannot be had, ValueError for a device that is not there, an unknown `compile` or a
+    batch that the processes cannot share equally, ProcessLost if another of them has ended without a word,
     PluginError, with the line, for an error in a shortcut of your own, OSError if the store cannot be written. Where
     that can pass, such as a full disk or a store out of reach, it waits, says so by `progress`, and goes on.
     """
@@ -111,6 +120,7 @@ def train(
             with repeatable(threads, device), kept_heap(), ExitStack() as held:
                 opening = opened(config, device, data, workers, processes.share)
                 source = processes.one_first(lambda: held.enter_context(opening))
+                processes.require_same(source.fingerprint, "read the same data")
                 task = Classification(config, source, device, processes)
                 state = State.fresh(task, config, device, compiled, processes)
                 now = provenance(config, source.fingerprint, device, state.compiled, processes.count)

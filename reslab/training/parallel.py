@@ -62,13 +62,10 @@ class _Norm(torch.autograd.Function):
         dx, dweight, dbias = torch.ops.aten.native_batch_norm_backward(dy, x, weight, *fixed)
         sums = torch.stack([dbias, dweight])
         dist.all_reduce(sums)
-        inverse_std = torch.rsqrt(variance + ctx.eps)
-        share = inverse_std if weight is None else inverse_std * weight
-        share = share / (x.numel() // x.shape[1] * dist.get_world_size())
-        slope = share * sums[1] * inverse_std
-        offset = share * sums[0] - slope * mean
-        dx = dx - (x * slope[:, None, None] + offset[:, None, None])
-        return dx.to(x.dtype), dweight, dbias, None
+        share = torch.rsqrt(variance + ctx.eps) / (x.numel() // x.shape[1] * dist.get_world_size())
+        share = share if weight is None else share * weight
+        dx.sub_(F.batch_norm(x, mean, variance, share * sums[1], share * sums[0], eps=ctx.eps))
+        return dx, dweight, dbias, None
 
 
 def synchronise(net: nn.Module) -> nn.Module:

@@ -113,11 +113,16 @@ class Processes:
             return name
         return f"cuda:{os.environ['LOCAL_RANK']}"
 
+    def require_same(self, value: Any, what: str) -> None:
+        """Raises ValueError, in all processes, if the value is not the same in all."""
+        values = self.everyone(value)
+        for rank, other in enumerate(values):
+            if other != values[0]:
+                raise ValueError(f"all processes must {what}; process 0 has {values[0]}, process {rank} has {other}")
+
     def check(self, config: RunConfig, device: str | torch.device | None, compile: str) -> None:
         """Raises ValueError for what these processes cannot do together."""
-        ids = self.everyone(config.id)
-        if len(set(ids)) > 1:
-            raise ValueError(f"all processes must train the same run, and these do not: {', '.join(ids)}")
+        self.require_same(config.id, "train the same run")
         if config.batch % self.count:
             raise ValueError(
                 f"batch={config.batch} cannot be shared equally by {self.count} processes; allowed: a multiple"

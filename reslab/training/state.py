@@ -164,7 +164,9 @@ def seed(number: int, device: torch.device) -> None:
 def step(state: State, task: Task, config: RunConfig) -> None:
     """One iteration: learning rate, batch, update. Nothing in it waits for the device.
 
-    What a net draws at random, for dropout say, is a function of (seed, iteration) too.
+    What a net draws at random is a function of (seed, iteration) too, and the same in all processes: a layer skipped
+    for the whole batch, by stochastic depth, is skipped in all of them. Dropout draws for each value, so that every
+    share gets the same pattern: there several processes train another run than one.
     """
     seed(seed_of(config.seed, state.iteration), state.window.sums.device)
     state.set_learning_rate(state.learning_rate(config, state.iteration))

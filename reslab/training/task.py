@@ -69,6 +69,11 @@ class Classification:
         return F.cross_entropy(logits, labels), error
 
     def evaluate(self, net: nn.Module) -> tuple[float, float]:
+        loss, wrong, count = self.processes.total(*self.processes.together(lambda: self._totals(net)))
+        return loss / count, 100 * wrong / count
+
+    def _totals(self, net: nn.Module) -> tuple[float, float, int]:
+        """Summed loss, wrong answers and number of this process's share of the held-out data."""
         net.eval()
         totals, count = torch.zeros(2, device=self.device), 0
         with torch.inference_mode():
@@ -78,5 +83,5 @@ class Classification:
                 totals += torch.stack([F.cross_entropy(logits, labels, reduction="sum"), wrong])
                 count += len(labels)
         net.train()
-        loss, wrong, count = self.processes.total(*totals.tolist(), count)
-        return loss / count, 100 * wrong / count
+        loss, wrong = totals.tolist()
+        return loss, wrong, count
