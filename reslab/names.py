@@ -1,8 +1,8 @@
 """Names that a user gave: right, or refused with the one that was meant."""
 
+import os
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 
 # What other trainers call our fields.
 ALIASES = dict(
@@ -20,7 +20,7 @@ def absolute_folder(dataset: str) -> str:
     """A data set's name with the path of a folder of pictures as it is from anywhere; other names as they are."""
     if not isinstance(dataset, str) or not dataset.startswith(FOLDER):
         return dataset
-    return f"{FOLDER}{Path(dataset.removeprefix(FOLDER)).expanduser().absolute()}"
+    return FOLDER + os.path.abspath(os.path.expanduser(dataset.removeprefix(FOLDER)))
 
 
 def check_names(given: Iterable[str], allowed: Sequence[str], where: str) -> None:

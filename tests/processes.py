@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from reslab import Run, RunConfig, RunStore, train
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["reslab.training.loop"])
 
+MINUTE = timedelta(minutes=1)  # gloo's own patience with one that has died is half an hour
 TIME_COLUMNS = {"seconds", "images_per_second"}
 
 
@@ -78,6 +80,6 @@ def connected(count: int, folder: Path, target: Callable[[int, Path], Any]) -> l
 def _connect(rank: int, count: int, folder: Path, target: Callable[[int, Path], Any]) -> None:
     torch.set_num_threads(1)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=count)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=count, timeout=MINUTE)
     torch.save(target(rank, folder), folder / f"{rank}.pt")
     dist.destroy_process_group()

@@ -8,7 +8,7 @@ from reslab import RunConfig, train
 from reslab.batch.engines import EngineOptions
 from reslab.batch.notebook import declared, execute
 from reslab.batch.plan import make_plan, run_parameters
-from reslab.batch.spec import NOTEBOOKS
+from reslab.batch.spec import EXPERIMENTS, NOTEBOOKS, Experiment
 from reslab.training.profiles import PROFILES
 
 from .batch_fixtures import SPEC, write_notebook, write_study
@@ -165,3 +165,11 @@ def test_a_plugin_beside_the_experiment_file_reaches_the_notebooks_that_need_it(
     assert job.run.state == "done"
     with pytest.raises(ValueError, match=r"small\.yaml, line 9: plugins: mine\.py, line 6: ZeroDivisionError"):
         make_plan(study)
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_study_can_be_planned_in_every_profile_of_its_nets(path, tmp_path):
+    family = Experiment.load(path).configs()[0].family
+    for profile, values in PROFILES.items():
+        if family in ("imagenet", values["family"]):
+            assert make_plan(path, profile=profile, store=tmp_path).runs

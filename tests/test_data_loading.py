@@ -141,3 +141,6 @@ def test_the_default_leaves_a_core_to_the_trainer(monkeypatch):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
         monkeypatch.setenv("LOCAL_WORLD_SIZE", str(trainers))  # as torchrun does
         assert default_workers() == expected
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+    monkeypatch.setenv("RESLAB_RUNS_AT_ONCE", "20")  # as the local engine does
+    assert default_workers() == 9

@@ -18,6 +18,7 @@ from reslab.figures.published import published
 from reslab.nets import ORDERS, SHORTCUTS
 from reslab.runs import Run, RunStore
 from reslab.training.config import RunConfig
+from reslab.training.profiles import PROFILES
 
 NETS = (("none", 20), ("none", 56), ("A", 20), ("A", 56))
 ERRORS = ("train_error", "test_error")
@@ -402,6 +403,15 @@ def test_nothing_published_beside_other_runs(tmp_path, fields):
 
 
 # Final errors
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_imagenet_family_is_drawn_in_every_profile(tmp_path, profile):
+    fields = dict(profile=profile, family="imagenet")
+    runs = [make_run(tmp_path, shortcut, depth, **fields) for shortcut, depth in (("none", 34), ("B", 50))]
+    assert [trace.name for trace in traces(error_curves(runs), "test")] == ["plain-34", "ResNet-50 (B)"]
+    assert "plain-34" in str(summary_table(runs)) and final_errors(runs).data
+    assert published(runs[0].config) is None
 
 
 def test_final_errors_are_those_of_the_final_iteration(tmp_path):

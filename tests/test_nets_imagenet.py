@@ -150,7 +150,7 @@ def test_preactivation_nets_end_with_an_activation():
         (dict(weights="IMAGENET1K_V9"), "weights='IMAGENET1K_V9' are unknown for 50 layers; allowed: IMAGENET1K_V1"),
         (dict(weights="IMAGENET1K_V1", stride_on="1x1"), "torchvision's layers are those of"),
         (dict(weights="IMAGENET1K_V1", shortcut="A"), "torchvision's layers are those of"),
-        (dict(weights="IMAGENET1K_V1", num_classes=10), "are for 1000 classes; num_classes=10 is not possible"),
+        (dict(weights="IMAGENET1K_V1", num_classes=10), "are for 1000 classes, and num_classes=10"),
     ],
 )
 def test_what_is_not_possible_is_said(values, sentence):

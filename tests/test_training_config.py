@@ -86,6 +86,8 @@ def test_the_imagenet_family_has_its_own_defaults():
     assert (paper.family, paper.dataset, paper.width, paper.batch) == ("imagenet", "imagenet", 64, 256)
     assert (paper.iterations, paper.image_size, paper.scale, paper.colour) == (600_000, 224, (256, 480), 0.1)
     assert (paper.lr, paper.lr_drops, paper.lr_plateau) == (0.1, (), 5)
+    assert RunConfig(profile="imagenet-paper", depth=50, shortcut="B").stride_on == "1x1"  # "v1", as the paper's
+    assert RunConfig(profile="imagenet-paper", iterations=6_000).log_every == 50  # as many points as ever
     assert RunConfig(depth=34, profile="imagenet-paper", lr_drops=(300_000,)).lr_plateau == 0
     assert RunConfig(depth=18, family="imagenet", profile="paper", lr_plateau=3).lr_drops == ()
 
@@ -101,6 +103,7 @@ def test_every_field_of_the_imagenet_family_changes_the_id():
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
+        (dict(depth=[18]), "depth=[18] is not possible; allowed: a value of type int"),
         (dict(depth=20), "depth=20 is none of the ImageNet family's; allowed: 18, 34, 50, 101, 152"),
         (dict(depth=50, shortcut="none"), "no plain twin"),
         (dict(depth=50, block="basic"), "block='basic' is not possible; allowed: bottleneck"),

@@ -9,6 +9,12 @@ from dataclasses import replace
 import pytest
 
 from reslab import DataError, RunConfig, RunStore, load_dataset, train
+from reslab.batch.facts import RunFacts
+from reslab.batch.queue import train_command
+from reslab.batch.results import export
+from reslab.data import DATASETS
+from reslab.figures.nets import nets_of
+from reslab.runs import COLUMNS
 from reslab.training import checkpoint
 
 from .picture_fixtures import write_pictures
@@ -135,3 +141,47 @@ def test_names_that_are_not_utf_8(tmp_path):
     with pytest.raises(DataError) as caught:
         train(config, tmp_path / "again", workers=1)
     str(caught.value).encode()
+
+
+def test_one_folder_at_two_places_is_one_net_with_two_seeds(tmp_path, mine):
+    elsewhere = shutil.copytree(mine, tmp_path / "elsewhere" / mine.name)
+    store = RunStore(tmp_path / "store")
+    here, there = make_config(mine), make_config(elsewhere, seed=1)
+    assert replace(there, seed=0).id == here.id
+    for config in (here, there):
+        point = dict.fromkeys(COLUMNS, 1.0) | dict(iteration=config.iterations, train_error=20.0 + config.seed)
+        store.create(config).write_metrics([point])
+    (net,) = nets_of(store.find())
+    assert [seed.config.seed for seed in net.seeds] == [0, 1]
+    assert [run.id for run in store.find(dataset=f"folder:{os.path.relpath(mine)}")] == [here.id]
+
+
+def test_nothing_that_is_shared_says_where_the_folder_is(tmp_path, config, mine):
+    run = train(config, tmp_path / "store", workers=0)
+    table, facts = export([run], tmp_path / "results")
+    assert str(mine.parent) not in facts.read_text() + table.read_text()
+    assert RunFacts.of(run).config["dataset"] == f"folder:{mine.name}"
+    command = train_command(config, tmp_path)
+    assert f"--dataset=folder:{mine}" in command and not any("found" in word for word in command)
+
+
+def test_other_pictures_under_the_same_name_are_noticed(tmp_path, mine, monkeypatch):
+    """A named data set, such as imagenette, may lie there in another size when a run goes on."""
+    monkeypatch.setitem(DATASETS, "imagenette", RunConfig(dataset=f"folder:{mine}", batch=8, image_size=32).facts)
+    shutil.copytree(mine, tmp_path / "data" / "imagenette2-160")
+    given = dict(depth=18, family="imagenet", profile="smoke", width=4, image_size=32, batch=8)
+    config, where = RunConfig(dataset="imagenette", **given), dict(data=tmp_path / "data", workers=0)
+
+    def stop(progress):
+        if progress.row:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "store", progress=stop, **where)
+    other = shutil.copytree(mine, tmp_path / "data" / "imagenette2")
+    first, *_, last = sorted((other / "train").rglob("*.*"))
+    shutil.copy(last, first)
+    with pytest.raises(DataError, match="imagenette has other pictures than those that this run began with"):
+        train(config, tmp_path / "store", **where)
+    shutil.rmtree(other)
+    assert train(config, tmp_path / "store", **where).state == "done"

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..cores import cores
 from ..runs import Run
 from .attempt import Attempt
 from .jobs import Job, Outcome
-from .local import cores
 
 POLL = 0.1  # seconds between a task's looks at its process
 RETRIES = 3  # times that Ray starts a task again elsewhere when its worker or its machine died

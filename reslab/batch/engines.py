@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from ..cores import cores
 from .engine import Engine
-from .local import LocalEngine, cores, default_jobs, gpus, threads_each
+from .local import LocalEngine, default_jobs, gpus, threads_each
 
 ENGINES = ("local", "ray")
 

@@ -3,13 +3,9 @@
 import os
 from collections.abc import Mapping
 
+from ..cores import RUNS_AT_ONCE, cores
 from .attempt import Attempt
 from .jobs import Job, Outcome
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def gpus() -> list[str]:
@@ -41,13 +37,13 @@ class LocalEngine:
 
     def __init__(self, at_once: int, devices: list[str] | None = None):
         self.at_once = at_once
-        self._threads = {"OMP_NUM_THREADS": str(threads_each(at_once))}
+        self._shared = {"OMP_NUM_THREADS": str(threads_each(at_once)), RUNS_AT_ONCE: str(at_once)}
         # A place each; the devices take turns, so that two runs on two GPUs do not share one.
         self._free = [self._place(devices[i % len(devices)] if devices else None) for i in range(at_once)]
         self._active: dict[str, tuple[Attempt, Mapping[str, str]]] = {}
 
     def _place(self, device: str | None) -> Mapping[str, str]:
-        return self._threads | ({"CUDA_VISIBLE_DEVICES": device} if device else {})
+        return self._shared | ({"CUDA_VISIBLE_DEVICES": device} if device else {})
 
     @property
     def room(self) -> int:

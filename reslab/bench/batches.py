@@ -15,10 +15,11 @@ from rich.console import Console
 from ..batch.attempt import Attempt
 from ..batch.engine import run_all
 from ..batch.jobs import Job
-from ..batch.local import LocalEngine, cores
+from ..batch.local import LocalEngine
 from ..batch.plan import make_plan
 from ..batch.progress import LogLines
 from ..batch.spec import Experiment
+from ..cores import cores
 from ..runs import RunStore
 from .children import python_says, python_takes
 from .folders import status, write_run

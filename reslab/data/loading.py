@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ..cores import RUNS_AT_ONCE, cores
 from . import DataError
 
 MOST_WORKERS = 16  # by default; a faster net than there are pictures for it takes a larger machine, or smaller files
@@ -32,8 +33,8 @@ def default_workers() -> int:
     MOST_WORKERS.
     """
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # that torchrun started on this machine
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(MOST_WORKERS, cores // processes - 1))
+    runs = int(os.environ.get(RUNS_AT_ONCE, 1))
+    return max(1, min(MOST_WORKERS, cores() // (processes * runs) - 1))
 
 
 class Workers:

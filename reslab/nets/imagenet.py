@@ -193,9 +193,7 @@ def _published(net: ImageNetNet, name: str) -> Mapping[str, torch.Tensor]:
         raise ValueError(f"weights={name!r} are unknown for {depth} layers; allowed: {', '.join(known.__members__)}")
     classes = len(known[name].meta["categories"])
     if net.fc.out_features != classes:
-        raise ValueError(
-            f"weights={name!r} are for {classes} classes; num_classes={net.fc.out_features} is not possible"
-        )
+        raise ValueError(f"weights={name!r} are for {classes} classes, and num_classes={net.fc.out_features}")
     try:
         return known[name].get_state_dict(progress=True, check_hash=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: what came has another hash

@@ -33,9 +33,7 @@ class RunConfig:
     et al. 2015, section 4.2.
     """
 
-    depth: int = (
-        FROM_PROFILE  # weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks; ImageNet family: 18 to 152
-    )
+    depth: int = FROM_PROFILE  # weighted layers: 6n+2, with bottlenecks 9n+2; in the ImageNet family 18 to 152
     shortcut: str = "A"  # "none" is the plain net; A, B, C are the paper's options; see reslab.nets.SHORTCUTS for all
     profile: str = "demo"  # where the fields below get their defaults: paper, short, demo, smoke or imagenet-paper
     seed: int = 0  # of initialisation, data order and augmentation

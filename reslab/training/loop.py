@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import save as to_safetensors
 
+from ..data import DataError
 from ..fast import kept_heap, wanted
 from ..files import write_atomically
 from ..nets.plugins import naming_lines
@@ -141,6 +142,12 @@ def _create(store: RunStore, config: RunConfig, patience: Patience) -> None:
 
 def _record(run: Run, now: dict[str, Any], owner: Owner, patience: Patience) -> None:
     before = patience(lambda: run.provenance, "read")
+    first, here = (told.get("dataset_fingerprint", {}).get("digest") for told in (before, now))
+    if before and first != here:
+        raise DataError(
+            f"{run.config.dataset} has other pictures than those that this run began with ({first}, here {here}); "
+            f"show it those again, with RESLAB_DATA or --data, or begin anew in another store"
+        )
     owner.write(lambda: record(run, now, before))
 
 
