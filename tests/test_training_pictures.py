@@ -9,9 +9,13 @@ from dataclasses import replace
 import pytest
 
 from reslab import DataError, RunConfig, RunStore, load_dataset, train
-from reslab.batch.facts import RunFacts
+from reslab.batch.appendix import sections
+from reslab.batch.facts import RunFacts, StudyFacts
 from reslab.batch.queue import train_command
 from reslab.batch.results import export
+from reslab.batch.spec import Experiment
+from reslab.batch.summary import summary
+from reslab.claims import ledger
 from reslab.data import DATASETS
 from reslab.figures.nets import nets_of
 from reslab.runs import COLUMNS
@@ -185,3 +189,12 @@ def test_other_pictures_under_the_same_name_are_noticed(tmp_path, mine, monkeypa
         train(config, tmp_path / "store", **where)
     shutil.rmtree(other)
     assert train(config, tmp_path / "store", **where).state == "done"
+
+
+def test_a_study_of_pictures_has_its_report(tmp_path, config):
+    run = train(config, tmp_path / "store", workers=0)
+    study = Experiment.load("imagenet_degradation")
+    facts = StudyFacts(study, config.profile, [run], ledger([run]), [("again", "the same")])
+    digest = config.found.digest
+    assert f"digest data {digest[:12]}" in summary(facts) and "train data 36" in summary(facts)
+    assert digest in "".join(sections(facts).values())

@@ -91,10 +91,10 @@ def _config(run: Run) -> dict[str, Any]:
 
 
 def _flat(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the times of sittings, and with each split's fingerprint as a value of its own."""
+    """Without the times of sittings, and with each part of the data's fingerprint as a value of its own."""
     flat = {n: v for n, v in provenance.items() if n not in (*SITTING, "dataset_fingerprint", "precision")}
     prints = provenance.get("dataset_fingerprint", {})
-    return flat | {f"data, {part}": value for part, value in prints.items()}
+    return flat | {f"{part} data": str(value) for part, value in prints.items()}
 
 
 def divided(values: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
