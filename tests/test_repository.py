@@ -170,6 +170,20 @@ def test_precisions_in_the_text_are_those_of_the_committed_runs():
         assert len(finals) == 3 and f"| {precision} | {cells} |" in text
 
 
+def test_errors_on_the_folder_of_pictures_are_those_of_the_committed_runs():
+    """Each row `| net | n | training error | test error |`."""
+    text = (ROOT / "docs/benchmarks.md").read_text()
+    runs = json.loads((ROOT / "experiments/results/imagenet-cifar10-64.json").read_text()).values()
+    assert {run["config"]["dataset"] for run in runs} == {"folder:cifar10-64"}
+    for shortcut, name in (("none", "plain"), ("A", "ResNet")):
+        for depth in (18, 34):
+            net = dict(shortcut=shortcut, depth=depth, family="imagenet")
+            finals = [run["final"] for run in runs if net.items() <= run["config"].items()]
+            errors = ([final[name] for final in finals] for name in ("train_error", "test_error"))
+            cells = " | ".join(f"{mean(values):.1f} ± {stdev(values):.1f}" for values in errors)
+            assert f"| {name}-{depth} | {len(finals)} | {cells} |" in text
+
+
 def test_what_grows_with_the_number_of_runs_is_as_it_was_measured():
     text = (ROOT / "docs/benchmarks.md").read_text()
     result = json.loads((ROOT / "experiments/results/scale.json").read_text())

@@ -196,5 +196,5 @@ def test_a_study_of_pictures_has_its_report(tmp_path, config):
     study = Experiment.load("imagenet_degradation")
     facts = StudyFacts(study, config.profile, [run], ledger([run]), [("again", "the same")])
     digest = config.found.digest
-    assert f"digest data {digest[:12]}" in summary(facts) and "train data 36" in summary(facts)
+    assert f"digest data {digest[:8]}" in summary(facts) and "train data 36" in summary(facts)
     assert digest in "".join(sections(facts).values())

@@ -187,13 +187,15 @@ def after(norm, x, dy):
 
 
 def third_of_a_norm(rank, _folder):
+    """In float64, and in bf16 with float32 weights, as the profiles train."""
     x, dy, norm = norms_input()
-    x = x.detach().chunk(3)[rank].requires_grad_()
-    return after(SynchronisedNorm(norm), x, dy.chunk(3)[rank])
+    x, dy = x.detach().chunk(3)[rank], dy.chunk(3)[rank]
+    exact = after(SynchronisedNorm(copy.deepcopy(norm)), x.clone().requires_grad_(), dy)
+    return exact, after(SynchronisedNorm(norm.float()), x.bfloat16().requires_grad_(), dy.bfloat16())
 
 
 def test_the_synchronised_norm_is_batch_norm_on_the_whole_batch(tmp_path):
-    thirds, (x, dy, norm) = connected(3, tmp_path, third_of_a_norm), norms_input()
+    (thirds, rounded), (x, dy, norm) = zip(*connected(3, tmp_path, third_of_a_norm), strict=True), norms_input()
     own = after(copy.deepcopy(norm), x.detach().chunk(3)[0].requires_grad_(), dy.chunk(3)[0])
     whole = after(norm, x, dy)
     close = dict(rtol=1e-12, atol=1e-12)
@@ -204,6 +206,9 @@ def test_the_synchronised_norm_is_batch_norm_on_the_whole_batch(tmp_path):
         torch.testing.assert_close(sum(third[name] for third in thirds), whole[name], **close)
     for third in thirds:
         torch.testing.assert_close(dict(third["state"]), dict(whole["state"]), **close)
+    for name in ("y", "dx"):  # bf16 has eight bits
+        both = torch.cat([third[name] for third in rounded]).double(), whole[name]
+        assert rounded[0][name].dtype == torch.bfloat16 and (both[0] - both[1]).abs().max() < 0.02 * both[1].abs().max()
 
 
 def gradients_twice(rank, _folder):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..catalog import resolve
-from ..figures.published_imagenet import COMPARABLE, TEN_CROPS, Errors, paper_name, published_imagenet
+from ..figures.published_imagenet import COMPARABLE, MULTI_SCALE, TEN_CROPS, Errors, paper_name, published_imagenet
 from ..files import write_json
 from ..runs import RunStore
 from ..training.evaluation import Evaluation, evaluate, evaluate_published
@@ -61,11 +61,12 @@ def _show(name: str, found: Evaluation, paper: Errors | None, table: bool) -> No
     print(f"{found.n:,} held-out images, {found.views} view{'s' * (found.views > 1)} each, loss {found.loss:.4f}")
     rows = [[name, str(found.views), f"{found.top1:.2f}", f"{found.top5:.2f}"]]
     if table:
-        for (shortcut, depth), errors in TEN_CROPS.items():
-            top5 = "" if errors.top5 is None else f"{errors.top5:.2f}"
-            rows.append([f"paper's {paper_name(shortcut, depth)}", "10", f"{errors.top1:.2f}", top5])
+        for views, printed in (("10", TEN_CROPS), ("multi-scale", MULTI_SCALE)):
+            for (shortcut, depth), errors in printed.items():
+                top5 = "" if errors.top5 is None else f"{errors.top5:.2f}"
+                rows.append([f"paper's {paper_name(shortcut, depth)}", views, f"{errors.top1:.2f}", top5])
     show(["net", "views", "top-1 error %", "top-5 error %"], rows, right=(1, 2, 3))
     if paper is not None and found.views == 10:
         print(f"The paper prints {paper.top1:.2f} for this net under this recipe: {found.top1 - paper.top1:+.2f} here.")
     elif table:
-        print(f"The paper's are He et al. 2015, tables 2 and 3; {COMPARABLE}.")
+        print(f"The paper's are He et al. 2015, tables 2 to 4; {COMPARABLE}.")
