@@ -13,6 +13,7 @@ from torch import nn
 
 from reslab import RunConfig, RunStore, cifar_net, load_dataset, train
 from reslab.data.tensors import TensorSource
+from reslab.threads import torch_threads
 from reslab.training import checkpoint
 from reslab.training.parallel import SynchronisedNorm, parallel
 from reslab.training.processes import SOLO, joined
@@ -31,8 +32,8 @@ def command(store, options=OPTIONS):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    torch.set_num_threads(1)
-    return train(CONFIG, tmp_path_factory.mktemp("alone"), device="cpu", compile="never")
+    with torch_threads(1):
+        return train(CONFIG, tmp_path_factory.mktemp("alone"), device="cpu", compile="never")
 
 
 @pytest.fixture(scope="module")
