@@ -24,19 +24,13 @@ def git(*arguments: str) -> str | None:
         return None
 
 
-def provenance(
-    config: RunConfig, fingerprint: dict[str, Any], device: torch.device, compiled: bool, processes: int
-) -> dict[str, Any]:
-    """Git commit and dirty flag, versions, device, processes, threads of each, compiled, precision and data fingerprint
-    of a sitting.
-    """
+def versions() -> dict[str, Any]:
+    """Git commit and dirty flag, and the versions of what computes."""
     tracked = (
         git("ls-files", "--error-unmatch", Path(__file__).name) is not None
     )  # not just inside another project's tree
     changes = git("status", "--porcelain", "--untracked-files=no") if tracked else None
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return dict(
-        started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         git_commit=git("rev-parse", "HEAD") if tracked else None,
         git_dirty=None if changes is None else bool(changes),
         reslab=version("reslab"),
@@ -44,6 +38,19 @@ def provenance(
         torchvision=version("torchvision"),
         python=sys.version.split()[0],
         platform=platform.platform(),
+    )
+
+
+def provenance(
+    config: RunConfig, fingerprint: dict[str, Any], device: torch.device, compiled: bool, processes: int
+) -> dict[str, Any]:
+    """Git commit and dirty flag, versions, device, processes, threads of each, compiled, precision and data fingerprint
+    of a sitting.
+    """
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return dict(
+        started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **versions(),
         device=str(device),
         device_name=name,
         processes=processes,
