@@ -1,0 +1,192 @@
+"""The loss around nets as contours and as surfaces in space, side by side on one scale, with the path of training."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ..probes.surface import Surface
+from .heights import UNITS, Heights, values
+from .style import FAINT, FONT, INK, TEMPLATE, headline
+from .surface_marks import marks_flat, marks_in_space
+
+ROW = 3  # nets side by side; more go below
+CAMERA = dict(eye=dict(x=1.35, y=-1.55, z=0.95), center=dict(x=0, y=0, z=-0.16))
+HOVER = (
+    "x = %{x:.3g}, y = %{y:.3g}<br>loss %{customdata[0]:.4g}<br>error %{customdata[1]:.4g} %<extra>%{meta.net}</extra>"
+)
+
+
+def loss_contours(
+    surfaces: Sequence[Surface],
+    what: str = "loss",
+    scale: str = "log",
+    top: float | None = None,
+    data: str = "",
+) -> go.Figure:
+    """The "loss" or the "error" around each net, seen from above, all with the same colours and contour lines.
+
+    What is above `top` is cut, and grey; without a `top` that is a loss above 1,000 where the `scale` is "log", above
+    10 where it is "linear". A surface on its way is drawn point by point, with holes. The path of training, if there is
+    one, lies on it with its start and end marked. `data` is the data set's name, for the title.
+
+    Raises ValueError for no surfaces, for a line instead of a plane, and for what `Heights.of` refuses.
+    """
+    heights = Heights.of(_planes(surfaces), what, scale, top)
+    figure, places = _panels(surfaces, "xy", heights, data)
+    for surface, place in zip(surfaces, places, strict=True):
+        figure.add_traces([_seen_from_above(surface, heights), *marks_flat(surface)], *place)
+        figure.update_xaxes(range=[surface.x[0], surface.x[-1]], row=place[0], col=place[1])
+        figure.update_yaxes(range=[surface.y[0], surface.y[-1]], row=place[0], col=place[1])
+    figure.update_xaxes(title="x", showgrid=False)
+    return figure.update_yaxes(title=dict(text="y", standoff=4), showgrid=False)
+
+
+def loss_surfaces(
+    surfaces: Sequence[Surface],
+    what: str = "loss",
+    scale: str = "log",
+    top: float | None = None,
+    data: str = "",
+) -> go.Figure:
+    """The same as `loss_contours` as landscapes that can be turned, all with the same heights and colours.
+
+    layout.meta names the scenes whose cameras belong together: a live Plot turns them as one.
+    """
+    heights = Heights.of(_planes(surfaces), what, scale, top)
+    figure, places = _panels(surfaces, "scene", heights, data)
+    for surface, place in zip(surfaces, places, strict=True):
+        figure.add_traces([*_in_space(surface, heights), *marks_in_space(surface, heights)], *place)
+    line = dict(gridcolor="#d5d8de", backgroundcolor="white", tickfont=dict(size=12), title=dict(font=dict(size=15)))
+    high = dict(range=heights.room, title=dict(text=what, font=dict(size=15))) | heights.ticks
+    figure.update_scenes(
+        xaxis=line | dict(title=dict(text="x"), nticks=5),
+        yaxis=line | dict(title=dict(text="y"), nticks=5),
+        zaxis=line | high,
+        camera=CAMERA,
+        aspectmode="manual",
+        aspectratio=dict(x=1, y=1, z=0.75),
+        dragmode="turntable",
+        uirevision="surface",
+    )
+    return figure.update_layout(meta=dict(linked=[f"scene{i or ''}" for i in (0, *range(2, len(surfaces) + 1))]))
+
+
+def _planes(surfaces: Sequence[Surface]) -> Sequence[Surface]:
+    if not surfaces:
+        raise ValueError("there is no surface to draw; give at least one, as reslab.probes.surface makes them")
+    for surface in surfaces:
+        if len(surface.y) < 2:
+            raise ValueError(f"the surface of {surface.name} is a line; draw it with loss_profile")
+    return surfaces
+
+
+def _panels(
+    surfaces: Sequence[Surface], kind: str, heights: Heights, data: str
+) -> tuple[go.Figure, list[tuple[int, int]]]:
+    """An empty figure with a place (row, column) for each surface, and the colour scale that they share."""
+    columns = min(ROW, len(surfaces))
+    rows = -(-len(surfaces) // columns)
+    figure = make_subplots(
+        rows,
+        columns,
+        specs=[[dict(type=kind)] * columns] * rows,
+        subplot_titles=[_panel_title(surface, heights.what) for surface in surfaces],
+        horizontal_spacing=0.09 if kind == "xy" else 0.02,
+        vertical_spacing=0.24 / rows,
+    )
+    bar = dict(title=dict(text=UNITS[heights.what], side="right"), thickness=16, outlinewidth=0) | heights.ticks
+    figure.update_layout(
+        template=TEMPLATE,
+        title=dict(text=headline(f"{heights.what.capitalize()} around {_what_nets(surfaces)}", _rest(surfaces, heights, data))),
+        height=180 + 420 * rows,
+        margin=dict(t=178, b=50, l=60, r=20) if kind == "xy" else dict(t=168, b=10, l=0, r=20),
+        showlegend=False,
+        uirevision="surface",
+        coloraxis=dict(colorscale=heights.colours, cmin=heights.room[0], cmax=heights.room[1], colorbar=bar),
+    )
+    figure.update_annotations(font=dict(size=17, family=FONT), yshift=8)
+    return figure, [(i // columns + 1, i % columns + 1) for i in range(len(surfaces))]
+
+
+def _what_nets(surfaces: Sequence[Surface]) -> str:
+    names = list(dict.fromkeys(surface.name for surface in surfaces))
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _rest(surfaces: Sequence[Surface], heights: Heights, data: str) -> str:
+    """Which pictures, which plane and which scale, as the title's smaller lines."""
+    images = " / ".join(dict.fromkeys(f"{s.images:,} {s.split} pictures" for s in surfaces)) + f" of {data}" * bool(data)
+    planes = list(dict.fromkeys(surface.directions for surface in surfaces))
+    plane = planes[0] if len(planes) == 1 else "each in a plane of its own"
+    return f"{images}; {plane}<br>{heights.told}"
+
+
+def _panel_title(surface: Surface, what: str) -> str:
+    """The net, and between which values its plane lies, or how far it is."""
+    known = values(surface, what)
+    known = known[~np.isnan(known)]
+    unit = " %" if what == "error" else ""
+    told = f"{what} {known.min():,.3g} to {known.max():,.3g}{unit}" if len(known) else ""
+    if surface.done < surface.total:
+        told = f"{surface.done:,} of {surface.total:,} points" + f", {told}" * bool(told)
+    return f"<b>{surface.name}</b><br><span style='font-size:15px;color:{FAINT}'>{told}</span>"
+
+
+def _both(surface: Surface) -> np.ndarray:
+    """Loss and error [y, x, 2], for the words under the pointer."""
+    return np.stack([values(surface, "loss"), values(surface, "error")], axis=-1)
+
+
+def _seen_from_above(surface: Surface, heights: Heights) -> go.Contour | go.Heatmap:
+    """Contours, or as long as points are missing, a field for each: lines need neighbours."""
+    common = dict(
+        x=surface.x,
+        y=surface.y,
+        z=heights.place(values(surface, heights.what)),
+        customdata=_both(surface),
+        coloraxis="coloraxis",
+        hovertemplate=HOVER,
+        hoverongaps=False,
+        meta=dict(net=surface.name, kind="plane"),
+    )
+    if surface.done < surface.total:
+        return go.Heatmap(**common)
+    start = heights.level * np.ceil(heights.ends[0] / heights.level)
+    lines = dict(coloring="heatmap", start=start, end=heights.ends[1], size=heights.level)
+    return go.Contour(**common, contours=lines, line=dict(color="rgba(31,36,48,0.55)", width=0.8))
+
+
+def _in_space(surface: Surface, heights: Heights) -> list[go.Surface | go.Scatter3d]:
+    """The surface, and as long as points are missing, those that are there: a surface needs neighbours."""
+    z, both = heights.place(values(surface, heights.what)), _both(surface)
+    mesh = dict(color="rgba(31,36,48,0.35)", width=1, highlight=False)
+    traces: list[go.Surface | go.Scatter3d] = [
+        go.Surface(
+            x=surface.x,
+            y=surface.y,
+            z=z,
+            customdata=both,
+            coloraxis="coloraxis",
+            hovertemplate=HOVER,
+            lighting=dict(ambient=0.72, diffuse=0.5, specular=0.08, roughness=0.9),
+            contours=dict(z=dict(show=False)),
+            meta=dict(net=surface.name, kind="plane"),
+        )
+    ]
+    if surface.done < surface.total:
+        rows, columns = np.nonzero(~np.isnan(z))
+        traces.append(
+            go.Scatter3d(
+                x=np.array(surface.x)[columns],
+                y=np.array(surface.y)[rows],
+                z=z[rows, columns],
+                customdata=both[rows, columns],
+                mode="markers",
+                marker=dict(size=3, color=z[rows, columns], coloraxis="coloraxis"),
+                hovertemplate=HOVER,
+                meta=dict(net=surface.name, kind="points"),
+            )
+        )
+    return traces
