@@ -6,8 +6,8 @@ from .paths import PathShare, gradient_by_path_length
 from .responses import Response, responses
 from .results import kept, result, results
 from .sensitivity import Sensitivity, sensitivities
-from .shattering import Correlation, gradient_correlation
-from .signals import Signal, gradient_reach, signals, without_norm
+from .shattering import Correlation, brown, gradient_correlation, settled
+from .signals import Signal, gradient_reach, gradient_spread, signals, without_norm
 from .stages import stage_outputs, strongest
 from .subject import Subject, net_at, subject
 from .survival import Survival, survival
@@ -22,15 +22,18 @@ __all__ = [
     "Subject",
     "Survival",
     "block_inputs",
+    "brown",
     "gradient_by_path_length",
     "gradient_correlation",
     "gradient_reach",
+    "gradient_spread",
     "kept",
     "net_at",
     "responses",
     "result",
     "results",
     "sensitivities",
+    "settled",
     "signals",
     "stage_outputs",
     "strongest",
