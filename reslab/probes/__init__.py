@@ -6,7 +6,8 @@ from .paths import PathShare, gradient_by_path_length
 from .responses import Response, responses
 from .results import kept, result, results
 from .sensitivity import Sensitivity, sensitivities
-from .shattering import Correlation, brown, gradient_correlation, settled
+from .settling import settled
+from .shattering import Correlation, brown, gradient_correlation
 from .signals import Signal, gradient_reach, gradient_spread, signals, without_norm
 from .stages import stage_outputs, strongest
 from .subject import Subject, net_at, subject

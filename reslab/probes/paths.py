@@ -20,7 +20,8 @@ from torch import nn
 from ..nets.blocks import Block
 from ..runs import Run
 from .results import kept
-from .subject import TRAINED, subject
+from .settling import settled
+from .subject import INITIAL, TRAINED, subject
 
 STANDARD: dict[str, Any] = dict(images=8, split="test", samples=20, seed=0)  # and `at`
 
@@ -146,8 +147,8 @@ class _Fork:
         )
         if to_x is None or to_fx is None or not torch.equal(to_fx, ones):
             raise ValueError(
-                f"{name} has a shortcut ({type(block.shortcut).__name__}) that is not F(x) plus something of x, so there "
-                "is no path past F; take a residual net, such as one with shortcut='A'"
+                f"{name} has a shortcut ({type(block.shortcut).__name__}) that is not F(x) plus something of x, so "
+                "there is no path past F; take a residual net, such as one with shortcut='A'"
             )
 
     def back(self, above: torch.Tensor, through: bool) -> torch.Tensor:
@@ -161,14 +162,15 @@ class _Fork:
 def measured(
     run: Run, at: str | int = TRAINED, data: str | Path | None = None, device: str | torch.device | None = None
 ) -> PathShare:
-    """The share of gradient by path length of a run that is done, in evaluation mode, with the STANDARD settings; from
-    its folder if it was measured before. Raises ValueError for a net without additions.
+    """The share of gradient by path length of a run that is done, in evaluation mode (before the first iteration with
+    settled statistics), with the STANDARD settings; from its folder if it was measured before. Raises ValueError for a net without additions.
     """
 
     def measure() -> dict[str, Any]:
         shown = subject(run, at, STANDARD["images"], STANDARD["split"], data, device)
         chosen = dict(samples=STANDARD["samples"], seed=STANDARD["seed"])
-        found = gradient_by_path_length(shown.net, shown.images, shown.labels, **chosen)
+        net = settled(shown.net, shown.images) if at == INITIAL else shown.net
+        found = gradient_by_path_length(net, shown.images, shown.labels, **chosen)
         return dict(gradient=found.gradient, share=found.share)
 
     found = kept(run, "paths", STANDARD | dict(at=at), measure)

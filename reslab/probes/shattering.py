@@ -11,6 +11,7 @@ from torch import nn
 
 from ..runs import Run
 from .results import kept
+from .settling import settled
 from .subject import INITIAL, subject
 
 STANDARD: dict[str, Any] = dict(points=128, lines=4, images=128, split="test")  # and `at`
@@ -64,20 +65,6 @@ def brown(points: int) -> Correlation:
     return Correlation(lags, tuple(values), points)
 
 
-@torch.no_grad()
-def settled(net: nn.Module, images: torch.Tensor) -> nn.Module:
-    """A copy of `net`, in evaluation mode, whose batch norms have the statistics of `images` [N, 3, H, W] as their
-    running ones: those of a net before training say nothing yet, so that without this it would run without batch norm.
-    """
-    twin = copy.deepcopy(net).train()
-    for module in twin.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.reset_running_stats()
-            module.momentum = None  # the mean over all batches, of which there is one
-    twin(images)
-    return twin.eval()
-
-
 def measured(
     run: Run, at: str | int = INITIAL, data: str | Path | None = None, device: str | torch.device | None = None
 ) -> Correlation:
@@ -90,8 +77,10 @@ def measured(
     def measure() -> dict[str, Any]:
         shown = subject(run, at, STANDARD["images"], STANDARD["split"], data, device)
         net = settled(shown.net, shown.images) if at == INITIAL else shown.net
-        pairs = zip(shown.images[0::2], shown.images[1::2], shown.labels[0::2].tolist(), strict=True)
-        found = [gradient_correlation(net, *pair[:2], points, pair[2]).values for pair, _ in zip(pairs, range(lines))]
+        found = [
+            gradient_correlation(net, *shown.images[first : first + 2], points, int(shown.labels[first])).values
+            for first in range(0, 2 * lines, 2)
+        ]
         return dict(values=[sum(values) / len(values) for values in zip(*found, strict=True)])
 
     values = kept(run, "shattering", STANDARD | dict(at=at), measure)["values"]
