@@ -3,6 +3,7 @@
 from .inputs import block_inputs
 from .layers import Layer, weighted_layers
 from .paths import PathShare, gradient_by_path_length
+from .recorded import recorded_iterations, recorded_signals
 from .responses import Response, responses
 from .results import kept, result, results
 from .sensitivity import Sensitivity, sensitivities
@@ -30,6 +31,8 @@ __all__ = [
     "gradient_spread",
     "kept",
     "net_at",
+    "recorded_iterations",
+    "recorded_signals",
     "responses",
     "result",
     "results",
