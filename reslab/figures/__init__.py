@@ -10,9 +10,11 @@ from .finals import final_errors
 from .identity import identity_curves
 from .images import image_grid
 from .maps import feature_maps
+from .profile import loss_profile
 from .sensitivity import relative_change, sensitivity_curves
 from .stage_maps import stage_maps
 from .style import net_colour, net_label
+from .surface import loss_contours, loss_surfaces
 from .svg import beside
 from .table import summary_table
 from .timing import timing
@@ -33,6 +35,9 @@ __all__ = [
     "final_errors",
     "identity_curves",
     "image_grid",
+    "loss_contours",
+    "loss_profile",
+    "loss_surfaces",
     "net_colour",
     "net_label",
     "relative_change",

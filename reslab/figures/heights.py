@@ -14,7 +14,7 @@ WHATS = ("loss", "error")
 UNITS = dict(loss="loss (nats)", error="error (%)")
 # Where a loss is cut unless it is told otherwise. Guessing among ten classes has 2.3; far from the minimum batch norm's
 # statistics fit no longer, and a plain net's loss goes into the millions, beside which all else would be flat.
-TOPS = dict(linear=10.0, log=1000.0)
+TOPS = dict(linear=10.0, log=100.0)
 FLOOR = dict(loss=1e-3, error=0.1)  # what is lower is drawn here where the scale is logarithmic
 
 # Matplotlib's viridis: even steps in lightness to colour-blind eyes too, and one way through the hues.
@@ -89,16 +89,17 @@ class Heights:
             marks = [mark for mark in marks if 0.999 * self.low <= mark <= 1.001 * self.high]
         texts = [f"{mark:,.10g}" for mark in marks]
         places = self.place(marks).tolist()
-        if self.share:
-            texts.append(f"above {self.high:,.4g}")
-            places.append(self.room[1])
+        if self.share:  # in the place of the mark at the end, which is too near
+            kept = [i for i, mark in enumerate(marks) if mark < 0.999 * self.high]
+            texts = [*(texts[i] for i in kept), f"> {self.high:,.4g}"]
+            places = [*(places[i] for i in kept), self.room[1]]
         return dict(tickvals=places, ticktext=texts)
 
     @property
     def level(self) -> float:
         """The distance between two contour lines, in places."""
         low, high = self.ends
-        return _nice((high - low) / 14)
+        return _nice((high - low) / 20)
 
     @property
     def colours(self) -> list[tuple[float, str]]:
@@ -110,13 +111,27 @@ class Heights:
     @property
     def told(self) -> str:
         """What a title says of the scale."""
-        cut = f", cut above {self.high:,.4g} (grey: {100 * self.share:.0f} % of the points)" if self.share else ""
-        return f"{'logarithmic' if self.scale == 'log' else 'linear'} scale, the same for all{cut}"
+        share = f"{100 * self.share:.0f}" if self.share >= 0.01 else "less than 1"
+        cut = f", cut above {self.high:,.4g} (grey: {share} % of the points)" if self.share else ""
+        return f"{'logarithmic' if self.scale == 'log' else 'linear'} scale{cut}"
 
 
 def values(surface: Surface, what: str) -> np.ndarray:
     """Loss or error [y, x], NaN where it is not computed yet."""
     return np.array(getattr(surface, what), dtype=float)
+
+
+def pictures(surface: Surface) -> str:
+    """What the loss is the mean over."""
+    return f"{surface.images:,} {dict(train='training').get(surface.split, surface.split)} pictures"
+
+
+def number(value: float) -> str:
+    """Three digits, with a power of ten only where it saves zeros: 0.0586, 5,710, 4.69 × 10^7 (as HTML)."""
+    if not 1e-3 <= abs(value) < 1e5 and 0 < abs(value) < math.inf:
+        power = math.floor(math.log10(abs(value)))
+        return f"{value / 10**power:.3g}×10<sup>{power}</sup>".replace("-", "−")
+    return f"{float(f'{value:.3g}'):,.10g}".replace("-", "−") if math.isfinite(value) else "∞"
 
 
 def _nice(step: float) -> float:

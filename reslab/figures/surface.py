@@ -7,12 +7,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..probes.surface import Surface
-from .heights import UNITS, Heights, values
-from .style import FAINT, FONT, INK, TEMPLATE, headline
+from .heights import UNITS, Heights, number, pictures, values
+from .style import FAINT, FONT, TEMPLATE, headline
 from .surface_marks import marks_flat, marks_in_space
 
 ROW = 3  # nets side by side; more go below
-CAMERA = dict(eye=dict(x=1.35, y=-1.55, z=0.95), center=dict(x=0, y=0, z=-0.16))
+CAMERA = dict(eye=dict(x=1.15, y=-1.5, z=1.1), center=dict(x=0.02, y=0, z=-0.17))  # one sees into a valley
 HOVER = (
     "x = %{x:.3g}, y = %{y:.3g}<br>loss %{customdata[0]:.4g}<br>error %{customdata[1]:.4g} %<extra>%{meta.net}</extra>"
 )
@@ -27,7 +27,7 @@ def loss_contours(
 ) -> go.Figure:
     """The "loss" or the "error" around each net, seen from above, all with the same colours and contour lines.
 
-    What is above `top` is cut, and grey; without a `top` that is a loss above 1,000 where the `scale` is "log", above
+    What is above `top` is cut, and grey; without a `top` that is a loss above 100 where the `scale` is "log", above
     10 where it is "linear". A surface on its way is drawn point by point, with holes. The path of training, if there is
     one, lies on it with its start and end marked. `data` is the data set's name, for the title.
 
@@ -99,7 +99,9 @@ def _panels(
     bar = dict(title=dict(text=UNITS[heights.what], side="right"), thickness=16, outlinewidth=0) | heights.ticks
     figure.update_layout(
         template=TEMPLATE,
-        title=dict(text=headline(f"{heights.what.capitalize()} around {_what_nets(surfaces)}", _rest(surfaces, heights, data))),
+        title=dict(
+            text=headline(f"{heights.what.capitalize()} around {_what_nets(surfaces)}", _rest(surfaces, heights, data))
+        ),
         height=180 + 420 * rows,
         margin=dict(t=178, b=50, l=60, r=20) if kind == "xy" else dict(t=168, b=10, l=0, r=20),
         showlegend=False,
@@ -117,10 +119,11 @@ def _what_nets(surfaces: Sequence[Surface]) -> str:
 
 def _rest(surfaces: Sequence[Surface], heights: Heights, data: str) -> str:
     """Which pictures, which plane and which scale, as the title's smaller lines."""
-    images = " / ".join(dict.fromkeys(f"{s.images:,} {s.split} pictures" for s in surfaces)) + f" of {data}" * bool(data)
+    images = " / ".join(dict.fromkeys(map(pictures, surfaces))) + f" of {data}" * bool(data)
     planes = list(dict.fromkeys(surface.directions for surface in surfaces))
     plane = planes[0] if len(planes) == 1 else "each in a plane of its own"
-    return f"{images}; {plane}<br>{heights.told}"
+    same = "the same " if len(surfaces) > 1 else ""
+    return f"{images}; {plane}<br>{same}{heights.told}"
 
 
 def _panel_title(surface: Surface, what: str) -> str:
@@ -128,7 +131,7 @@ def _panel_title(surface: Surface, what: str) -> str:
     known = values(surface, what)
     known = known[~np.isnan(known)]
     unit = " %" if what == "error" else ""
-    told = f"{what} {known.min():,.3g} to {known.max():,.3g}{unit}" if len(known) else ""
+    told = f"{what} {number(known.min())} to {number(known.max())}{unit}" if len(known) else ""
     if surface.done < surface.total:
         told = f"{surface.done:,} of {surface.total:,} points" + f", {told}" * bool(told)
     return f"<b>{surface.name}</b><br><span style='font-size:15px;color:{FAINT}'>{told}</span>"
@@ -161,7 +164,6 @@ def _seen_from_above(surface: Surface, heights: Heights) -> go.Contour | go.Heat
 def _in_space(surface: Surface, heights: Heights) -> list[go.Surface | go.Scatter3d]:
     """The surface, and as long as points are missing, those that are there: a surface needs neighbours."""
     z, both = heights.place(values(surface, heights.what)), _both(surface)
-    mesh = dict(color="rgba(31,36,48,0.35)", width=1, highlight=False)
     traces: list[go.Surface | go.Scatter3d] = [
         go.Surface(
             x=surface.x,
@@ -171,7 +173,6 @@ def _in_space(surface: Surface, heights: Heights) -> list[go.Surface | go.Scatte
             coloraxis="coloraxis",
             hovertemplate=HOVER,
             lighting=dict(ambient=0.72, diffuse=0.5, specular=0.08, roughness=0.9),
-            contours=dict(z=dict(show=False)),
             meta=dict(net=surface.name, kind="plane"),
         )
     ]

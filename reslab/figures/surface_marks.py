@@ -8,7 +8,7 @@ from .heights import Heights, values
 from .style import INK
 
 PATH, EDGE = "#ff3b5c", "white"  # a red that viridis does not have, with a light edge on its dark blue
-LIFT = 0.015  # of the heights' range: above the surface, which would hide half of a line that lies in it
+LIFT = 0.02  # of the heights' range: above the surface, which would hide half of a line that lies in it
 
 
 def marks_flat(surface: Surface) -> list[go.Scatter]:
@@ -17,7 +17,9 @@ def marks_flat(surface: Surface) -> list[go.Scatter]:
         look = dict(symbol="cross", size=11, color="white", line=dict(color=INK, width=1.5))
         hover = f"{surface.name} itself<extra></extra>"
         return [
-            go.Scatter(x=[0], y=[0], mode="markers", marker=look, hovertemplate=hover, meta=dict(net=surface.name, kind="net"))
+            go.Scatter(
+                x=[0], y=[0], mode="markers", marker=look, hovertemplate=hover, meta=dict(net=surface.name, kind="net")
+            )
         ]
     x, y, said = _path(surface)
     common = dict(x=x, y=y, meta=dict(net=surface.name, kind="path"))
@@ -48,10 +50,12 @@ def marks_in_space(surface: Surface, heights: Heights) -> list[go.Scatter3d]:
     low, high = heights.ends
     z = heights.place(between(surface, values(surface, heights.what), x, y)) + LIFT * (high - low)
     if not surface.path:
-        look = dict(symbol="diamond", size=5, color="white", line=dict(color=INK, width=2))
+        look = dict(symbol="circle", size=5, color=PATH)
         hover = f"{surface.name} itself<extra></extra>"
         return [
-            go.Scatter3d(x=x, y=y, z=z, mode="markers", marker=look, hovertemplate=hover, meta=dict(net=surface.name, kind="net"))
+            go.Scatter3d(
+                x=x, y=y, z=z, mode="markers", marker=look, hovertemplate=hover, meta=dict(net=surface.name, kind="net")
+            )
         ]
     return [
         go.Scatter3d(

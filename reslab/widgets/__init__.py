@@ -5,6 +5,18 @@ from .explorer import Explorer, explorer
 from .naming import Naming
 from .passage import Passage
 from .residual import RelativeChange, TwoBlocks
+from .surface import LossSurface
 from .watching import Watch, watch
 
-__all__ = ["Counting", "Explorer", "Naming", "Passage", "RelativeChange", "TwoBlocks", "Watch", "explorer", "watch"]
+__all__ = [
+    "Counting",
+    "Explorer",
+    "LossSurface",
+    "Naming",
+    "Passage",
+    "RelativeChange",
+    "TwoBlocks",
+    "Watch",
+    "explorer",
+    "watch",
+]
