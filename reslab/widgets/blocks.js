@@ -95,6 +95,7 @@ function render({ model, el }) {
       button.setAttribute("aria-pressed", gone);
       button.title = [block, ...facts.filter(Boolean)].join(", ");
       button.setAttribute("aria-label", button.title);
+      button.classList.toggle("reslab-lesion-gone", gone);
       button.classList.toggle("reslab-lesion-moved", order[place] !== block);
     });
     const waiting = !same(answer.deleted ?? [], deleted) || !same(answer.order ?? [], order);

@@ -59,8 +59,6 @@ def row_picture(
 
 
 def _cell(block: str, reshapes: bool, gone: bool) -> str:
-    entry = " reslab-lesion-entry" * reshapes
-    number = block.rpartition("block")[2]
-    return (
-        f'<span class="reslab-lesion-block{entry}" aria-pressed="{str(gone).lower()}" title="{block}">{number}</span>'
-    )
+    looks = "reslab-lesion-block" + " reslab-lesion-entry" * reshapes + " reslab-lesion-gone" * gone
+    title = block + ", deleted" * gone
+    return f'<span class="{looks}" title="{title}">{block.rpartition("block")[2]}</span>'

@@ -22,8 +22,8 @@ class Lesions(Panel):
 
     `studies` maps a net's name to its LesionStudy, `colours` to its colour "#rrggbb". `rows[name].deleted` are the
     blocks that are gone; `delete_one`, `swap_two` and `restore` are what the buttons do, to all nets: nets of as many
-    blocks lose the same ones. Where no front end is, each net's row is shown whole, without its middle block, and
-    without a few random ones.
+    blocks lose the same ones. Where no front end is, the nets are shown whole, without their middle block, and without
+    a few random ones.
     """
 
     name = "lesions"
@@ -53,8 +53,11 @@ class Lesions(Panel):
             self.widget = self.wrapped(bar, ipw.HTML(f'<p class="reslab-hint">{HINT}</p>'), *self.rows.values())
 
     def still(self):
-        pictures = "".join(map(self._pictures, self.studies))
-        return [html(f'<style>{ROW_CSS}</style>{pictures}<p class="reslab-hint">{STILL}</p>')]
+        images = len(next(iter(self.studies.values())).labels)
+        pictures = "".join(self._picture(name, count) for count in (0, 1, FEW) for name in self.studies)
+        return [
+            html(f'<style>{ROW_CSS}</style>{pictures}<p class="reslab-hint">Errors on {images:,} images. {STILL}</p>')
+        ]
 
     def delete_one(self, _button: Button | None = None) -> None:
         """Deletes one more block of each net that has one left."""
@@ -81,15 +84,12 @@ class Lesions(Panel):
             with row.hold_trait_notifications():
                 row.deleted, row.order = [], row.blocks
 
-    def _pictures(self, name: str) -> str:
-        """The row whole, without its middle block, and without some at random."""
+    def _picture(self, name: str, count: int) -> str:
+        """The row without so many blocks: the middle one, or some at random."""
         study = self.studies[name]
-        blocks, draw = list(study.blocks), random.Random(self.seed)
-        some = draw.sample(blocks, min(FEW, len(blocks)))
-        return "".join(
-            row_picture(name, self.colours[name], blocks, study.reshaping, deleted, study.error(deleted))
-            for deleted in ([], [blocks[len(blocks) // 2]], some)
-        )
+        middle, draw = [study.blocks[len(study.blocks) // 2]], random.Random(self.seed)
+        deleted = middle[:count] if count < 2 else draw.sample(study.blocks, min(count, len(study.blocks)))
+        return row_picture(name, self.colours[name], study.blocks, study.reshaping, deleted, study.error(deleted))
 
     def _row(self, name: str) -> BlockRow:
         study = self.studies[name]
