@@ -5,11 +5,13 @@ from .inputs import block_inputs
 from .layers import Layer, weighted_layers
 from .lesions import Lesion, LesionStudy, SingleLesions, single_lesions
 from .paths import PathShare, gradient_by_path_length
+from .recorded import recorded_iterations, recorded_signals
 from .responses import Response, responses
 from .results import kept, result, results
 from .sensitivity import Sensitivity, sensitivities
-from .shattering import Correlation, gradient_correlation
-from .signals import Signal, gradient_reach, signals, without_norm
+from .settling import settled
+from .shattering import Correlation, brown, gradient_correlation
+from .signals import Signal, gradient_reach, gradient_spread, signals, without_norm
 from .stages import stage_outputs, strongest
 from .subject import Subject, net_at, subject
 from .survival import Survival, survival
@@ -28,17 +30,22 @@ __all__ = [
     "Subject",
     "Survival",
     "block_inputs",
+    "brown",
     "gradient_by_path_length",
     "gradient_correlation",
     "gradient_reach",
+    "gradient_spread",
     "kept",
     "net_at",
     "random_lesions",
+    "recorded_iterations",
+    "recorded_signals",
     "reorderings",
     "responses",
     "result",
     "results",
     "sensitivities",
+    "settled",
     "signals",
     "single_lesions",
     "stage_outputs",

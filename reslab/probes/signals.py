@@ -81,14 +81,22 @@ def without_norm(net: nn.Module, gain: float = 1.0) -> nn.Module:
 
 
 def gradient_reach(signals: Sequence[Signal]) -> float:
-    """How much of the gradient reaches the layer that gets least of it: log10 of the smallest gradient of any layer over
-    that of the last layer, in decades.
+    """How much gradient reaches the layer that gets least: log10 of the smallest gradient of any layer, in decades of
+    nats a unit of weight; -inf if a layer gets nothing.
 
-    0 if no layer gets less than the last; -3 if one gets a thousandth; -inf if one gets nothing. Never positive:
-    gradients that grow towards the input do not show in it.
+    Between -2 and -0.5 in nets that train, about -12 in an untrained plain-56 without batch norm whose weights are too
+    small. Not relative to another layer, because that says little of vanishing: without batch norm a net is homogeneous
+    in the weights of each of its layers, which makes the product of weights and gradient the same in all of them, so
+    that their gradients vanish together. See `gradient_spread` for how they differ.
     """
-    smallest, last = min(signal.gradient for signal in signals), signals[-1].gradient
-    return math.log10(smallest / last) if smallest > 0 else -math.inf
+    smallest = min(signal.gradient for signal in signals)
+    return math.log10(smallest) if smallest > 0 else -math.inf
+
+
+def gradient_spread(signals: Sequence[Signal]) -> float:
+    """By how many decades the largest gradient of any layer exceeds the smallest; inf if that is 0."""
+    smallest, largest = (choose(signal.gradient for signal in signals) for choose in (min, max))
+    return math.log10(largest / smallest) if smallest > 0 else math.inf
 
 
 def measured(
