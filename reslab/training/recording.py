@@ -29,7 +29,7 @@ MOST = 20  # records of weights in a run, besides the one at its beginning
 
 
 def check_record(record: str | Sequence[str]) -> tuple[str, ...]:
-    """What to record, each once; "signals,weights" is both. Raises ValueError, naming the closest, for anything else."""
+    """What to record, each once; "signals,weights" is both. Raises ValueError, naming the closest, for others."""
     given = [name.strip() for name in record.split(",") if name.strip()] if isinstance(record, str) else record
     for name in given:
         if name not in RECORDS:
