@@ -73,9 +73,8 @@ def correlation_curves(nets: Mapping[Key, Correlation]) -> go.Figure:
     first, figure = next(iter(nets.values())), go.Figure()
     white = Correlation(first.lags, (1.0, *[0.0] * (len(first.lags) - 1)), first.points)
     references = [("brown noise: a random walk", brown(first.points), "dash"), ("white noise", white, "dot")]
-    lines = [
-        (look.label, look.colour, look.dash, its) for look, its in zip(looks(list(nets)), nets.values(), strict=True)
-    ]
+    shown = looks(list(nets))
+    lines = [(look.label, look.colour, look.dash, its) for look, its in zip(shown, nets.values(), strict=True)]
     lines += [(name, FAINT, dash, its) for name, its, dash in references]
     for name, colour, dash, its in lines:
         figure.add_scatter(

@@ -92,9 +92,8 @@ def signal_curves(nets: Mapping[Key, Sequence[Signal]]) -> go.Figure:
         names = [layer.name for layer in layers]
         _line(figure, 1, look, [layer.variance for layer in layers], names, "variance", ".3g")
         _line(figure, 2, look, [layer.gradient for layer in layers], names, "gradient", ".3g")
-    least = [
-        f"{look.label} {min(each.gradient for each in nets[key]):.1g}" for look, key in zip(shown, nets, strict=True)
-    ]
+    least = [min(layer.gradient for layer in layers) for layers in nets.values()]
+    told = [f"{look.label} {gradient:.1g}" for look, gradient in zip(shown, least, strict=True)]
     figure.update_layout(
         template=TEMPLATE,
         title=dict(text=headline("What flows through the layers", f"smallest gradient: {', '.join(told[:3])}")),
