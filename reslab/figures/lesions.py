@@ -1,18 +1,16 @@
 """What nets lose with their blocks, as figures 3 and 5 of Veit et al. 2016 draw it."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ..probes.damage import Damage
+from ..probes.lesions import SingleLesions
 from .axes import apart
 from .inside import Key, Look, looks
 from .style import FAINT, INK, TEMPLATE, faded, headline, message
-
-if TYPE_CHECKING:  # a probe's subject has a net's label as its name, and so needs this package
-    from ..probes import Damage, SingleLesions
 
 ROW = 300  # of a group of nets, pixels
 GAP = 9  # between two numbers at the right, percent
@@ -21,7 +19,7 @@ BESIDE = dict(x=1.005, xref="x domain", xanchor="left", showarrow=False)  # righ
 ERROR = dict(title="error (%)", range=[0, 104], tickvals=[0, 20, 40, 60, 80, 100])
 
 
-def lesion_bars(nets: "Mapping[Key, SingleLesions]") -> go.Figure:
+def lesion_bars(nets: Mapping[Key, SingleLesions]) -> go.Figure:
     """The error after deleting each single block, a bar a block: nets with the same blocks side by side, others below.
 
     A dashed line is the error of the whole net, the dotted one guessing; the blocks that begin a stage, and change the
@@ -60,7 +58,7 @@ def lesion_bars(nets: "Mapping[Key, SingleLesions]") -> go.Figure:
     return figure.update_xaxes(title="the block that is gone", row=len(rows)).update_yaxes(**ERROR)
 
 
-def _bars(look: Look, net: "SingleLesions") -> go.Bar:
+def _bars(look: Look, net: SingleLesions) -> go.Bar:
     hatched = ["/" if entry else "" for entry in entries([block.name for block in net.blocks])]
     return go.Bar(
         x=list(range(1, len(net.blocks) + 1)),
@@ -100,8 +98,8 @@ def _guessing(figure: go.Figure, chance: float, row: int, column: int) -> None:
 
 
 def lesion_curves(
-    deleted: "Mapping[Key, Sequence[Damage]]",
-    reordered: "Mapping[Key, Sequence[Damage]] | None" = None,
+    deleted: Mapping[Key, Sequence[Damage]],
+    reordered: Mapping[Key, Sequence[Damage]] | None = None,
     chance: float = 90.0,
 ) -> go.Figure:
     """The error against the number of deleted blocks and, with `reordered`, beside it against the order that is left.
@@ -134,7 +132,7 @@ def lesion_curves(
     return figure.update_yaxes(**ERROR).update_yaxes(title="", col=2)
 
 
-def _curve(look: Look, damages: "Sequence[Damage]", graph: str) -> list[go.Scatter]:
+def _curve(look: Look, damages: Sequence[Damage], graph: str) -> list[go.Scatter]:
     name, colour = look.label, look.colour
     across = np.array([damage.count if graph == "deleted" else damage.tau for damage in damages], dtype=float)
     mean, spread = (np.array([getattr(damage, what) for damage in damages]) for what in ("error", "spread"))
