@@ -144,12 +144,22 @@ def test_between_points_that_are_missing_or_outside_there_is_nothing():
 
 def test_without_a_path_the_net_is_marked():
     (mark,) = [trace for trace in loss_contours([RESIDUAL]).data if trace.meta["kind"] == "net"]
-    assert (mark.x, mark.y) == ((0,), (0,))
+    assert (list(mark.x), list(mark.y)) == ([0], [0])
     (mark,) = [trace for trace in loss_surfaces([RESIDUAL], scale="linear").data if trace.meta["kind"] == "net"]
     assert mark.z[0] == pytest.approx(0.1 + LIFT * 3.1)
 
 
 # Lines
+
+
+def test_places_are_marked_by_name():
+    places = {"seed 0": (0.0, 0.0), "seed 1": (0.5, -0.5)}
+    flat, space = (draw([RESIDUAL], scale="linear", places=places) for draw in (loss_contours, loss_surfaces))
+    for figure in (flat, space):
+        (marks,) = [trace for trace in figure.data if trace.meta["kind"] == "places"]
+        assert (list(marks.text), list(marks.x), list(marks.y)) == (list(places), [0, 0.5], [0, -0.5])
+        assert not [trace for trace in figure.data if trace.meta["kind"] == "net"]
+    np.testing.assert_allclose(marks.z, np.array([0.1, 0.85]) + LIFT * 3.1)
 
 
 def line(name: str, directions: str = "a random direction", loss=lambda x, y: 1 + x**2):

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from ..probes.surface import Surface
 from .heights import UNITS, Heights, number, pictures, values
 from .style import FAINT, FONT, TEMPLATE, headline
-from .surface_marks import marks_flat, marks_in_space
+from .surface_marks import Places, marks_flat, marks_in_space
 
 ROW = 3  # nets side by side; more go below
 CAMERA = dict(eye=dict(x=1.15, y=-1.5, z=1.1), center=dict(x=0.02, y=0, z=-0.17))  # one sees into a valley
@@ -24,19 +24,22 @@ def loss_contours(
     scale: str = "log",
     top: float | None = None,
     data: str = "",
+    places: Places | None = None,
 ) -> go.Figure:
     """The "loss" or the "error" around each net, seen from above, all with the same colours and contour lines.
 
     What is above `top` is cut, and grey; without a `top` that is a loss above 100 where the `scale` is "log", above
     10 where it is "linear". A surface on its way is drawn point by point, with holes. The path of training, if there is
-    one, lies on it with its start and end marked. `data` is the data set's name, for the title.
+    one, lies on it with its start and end marked. `places` are other
+    things to mark, (x, y) by name, such as the nets that the plane goes through. `data` is the data set's name, for the
+    title.
 
     Raises ValueError for no surfaces, for a line instead of a plane, and for what `Heights.of` refuses.
     """
     heights = Heights.of(_planes(surfaces), what, scale, top)
     figure, places = _panels(surfaces, "xy", heights, data)
     for surface, place in zip(surfaces, places, strict=True):
-        figure.add_traces([_seen_from_above(surface, heights), *marks_flat(surface)], *place)
+        figure.add_traces([_seen_from_above(surface, heights), *marks_flat(surface, places or {})], *place)
         figure.update_xaxes(range=[surface.x[0], surface.x[-1]], row=place[0], col=place[1])
         figure.update_yaxes(range=[surface.y[0], surface.y[-1]], row=place[0], col=place[1])
     figure.update_xaxes(title="x", showgrid=False)
@@ -49,6 +52,7 @@ def loss_surfaces(
     scale: str = "log",
     top: float | None = None,
     data: str = "",
+    places: Places | None = None,
 ) -> go.Figure:
     """The same as `loss_contours` as landscapes that can be turned, all with the same heights and colours.
 
@@ -57,7 +61,7 @@ def loss_surfaces(
     heights = Heights.of(_planes(surfaces), what, scale, top)
     figure, places = _panels(surfaces, "scene", heights, data)
     for surface, place in zip(surfaces, places, strict=True):
-        figure.add_traces([*_in_space(surface, heights), *marks_in_space(surface, heights)], *place)
+        figure.add_traces([*_in_space(surface, heights), *marks_in_space(surface, heights, places or {})], *place)
     line = dict(gridcolor="#d5d8de", backgroundcolor="white", tickfont=dict(size=12), title=dict(font=dict(size=15)))
     high = dict(range=heights.room, title=dict(text=what, font=dict(size=15))) | heights.ticks
     figure.update_scenes(

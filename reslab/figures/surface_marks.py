@@ -1,5 +1,7 @@
 """What lies on a loss surface: the net itself, or the path of its training from start to end."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -8,79 +10,100 @@ from .heights import Heights, values
 from .style import INK
 
 PATH, EDGE = "#ff3b5c", "white"  # a red that viridis does not have, with a light edge on its dark blue
+HALO = f"0 0 3px {INK}, 0 0 3px {INK}, 0 0 6px {INK}"
+HOVER = "iteration %{customdata:,}<br>x = %{x:.3g}, y = %{y:.3g}<extra>training</extra>"
 LIFT = 0.02  # of the heights' range: above the surface, which would hide half of a line that lies in it
 
 
-def marks_flat(surface: Surface) -> list[go.Scatter]:
-    """On contours: the path, or a cross where the net is."""
-    if not surface.path:
-        look = dict(symbol="cross", size=11, color="white", line=dict(color=INK, width=1.5))
-        hover = f"{surface.name} itself<extra></extra>"
-        return [
+Places = Mapping[str, tuple[float, float]]  # what lies where on the plane
+
+
+def marks_flat(surface: Surface, places: Places) -> list[go.Scatter]:
+    """On contours: the path, and `places` by name; if there is neither, a cross where the net is."""
+    traces = []
+    if surface.path:
+        x, y, said = _path(surface)
+        common = dict(x=x, y=y, meta=dict(net=surface.name, kind="path"))
+        traces = [
+            go.Scatter(**common, mode="lines", line=dict(color=EDGE, width=5), hoverinfo="skip"),
             go.Scatter(
-                x=[0], y=[0], mode="markers", marker=look, hovertemplate=hover, meta=dict(net=surface.name, kind="net")
-            )
+                **common,
+                mode="lines+markers",
+                line=dict(color=PATH, width=2.5),
+                marker=dict(size=6, color=PATH, line=dict(color=EDGE, width=1)),
+                customdata=said,
+                hovertemplate=HOVER,
+            ),
         ]
-    x, y, said = _path(surface)
-    common = dict(x=x, y=y, meta=dict(net=surface.name, kind="path"))
-    ends = dict(x=x[[0, -1]], y=y[[0, -1]], mode="markers+text", text=["start", "end"], textposition="top center")
-    return [
-        go.Scatter(**common, mode="lines", line=dict(color=EDGE, width=5), hoverinfo="skip"),
-        go.Scatter(
-            **common,
-            mode="lines+markers",
-            line=dict(color=PATH, width=2.5),
-            marker=dict(size=6, color=PATH, line=dict(color=EDGE, width=1)),
-            customdata=said,
-            hovertemplate="iteration %{customdata:,}<br>x = %{x:.3g}, y = %{y:.3g}<extra>training</extra>",
-        ),
-        go.Scatter(
-            **ends,
-            textfont=dict(color="white", size=15, weight=600, shadow="0 0 3px #1f2430, 0 0 3px #1f2430"),
-            marker=dict(symbol=["circle", "star"], size=[12, 17], color=[EDGE, PATH], line=dict(color=INK, width=1.5)),
-            hoverinfo="skip",
-            meta=dict(net=surface.name, kind="ends"),
-        ),
-    ]
+    for kind, x, y, names, symbols, colours in _points(surface, places):
+        look = dict(symbol=symbols, size=[13] * len(x), color=colours, line=dict(color=INK, width=1.5))
+        traces.append(
+            go.Scatter(
+                x=x,
+                y=y,
+                mode="markers+text",
+                text=names,
+                textposition="top center",
+                textfont=dict(color="white", size=15, weight=600, shadow=HALO),
+                marker=look,
+                hoverinfo="skip",
+                cliponaxis=False,
+                meta=dict(net=surface.name, kind=kind),
+            )
+        )
+    return traces
 
 
-def marks_in_space(surface: Surface, heights: Heights) -> list[go.Scatter3d]:
+def marks_in_space(surface: Surface, heights: Heights, places: Places) -> list[go.Scatter3d]:
     """The same on the surface, where it is computed."""
-    x, y, said = _path(surface) if surface.path else (np.zeros(1), np.zeros(1), np.zeros(1, int))
     low, high = heights.ends
-    z = heights.place(between(surface, values(surface, heights.what), x, y)) + LIFT * (high - low)
-    if not surface.path:
-        look = dict(symbol="circle", size=5, color=PATH)
-        hover = f"{surface.name} itself<extra></extra>"
-        return [
+
+    def on(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return heights.place(between(surface, values(surface, heights.what), x, y)) + LIFT * (high - low)
+
+    traces = []
+    if surface.path:
+        x, y, said = _path(surface)
+        traces = [
             go.Scatter3d(
-                x=x, y=y, z=z, mode="markers", marker=look, hovertemplate=hover, meta=dict(net=surface.name, kind="net")
+                x=x,
+                y=y,
+                z=on(x, y),
+                mode="lines+markers",
+                line=dict(color=PATH, width=6),
+                marker=dict(size=3, color=PATH),
+                customdata=said,
+                hovertemplate=HOVER,
+                meta=dict(net=surface.name, kind="path"),
             )
         ]
-    return [
-        go.Scatter3d(
-            x=x,
-            y=y,
-            z=z,
-            mode="lines+markers",
-            line=dict(color=PATH, width=6),
-            marker=dict(size=3, color=PATH),
-            customdata=said,
-            hovertemplate="iteration %{customdata:,}<br>x = %{x:.3g}, y = %{y:.3g}<extra>training</extra>",
-            meta=dict(net=surface.name, kind="path"),
-        ),
-        go.Scatter3d(
-            x=x[[0, -1]],
-            y=y[[0, -1]],
-            z=z[[0, -1]],
-            mode="markers+text",
-            text=["start", "end"],
-            textfont=dict(color=INK, size=15, weight=600),
-            marker=dict(size=[7, 7], color=[EDGE, PATH], symbol=["circle", "diamond"], line=dict(color=INK, width=2)),
-            hoverinfo="skip",
-            meta=dict(net=surface.name, kind="ends"),
-        ),
-    ]
+    for kind, x, y, names, _, colours in _points(surface, places):
+        traces.append(
+            go.Scatter3d(
+                x=x,
+                y=y,
+                z=on(x, y),
+                mode="markers+text",
+                text=names,
+                textfont=dict(color=INK, size=15, weight=600),
+                marker=dict(size=6, color=colours, line=dict(color=INK, width=2)),
+                hoverinfo="skip",
+                meta=dict(net=surface.name, kind=kind),
+            )
+        )
+    return traces
+
+
+def _points(surface: Surface, places: Places) -> list[tuple]:
+    """What is marked: (kind, x, y, names, symbols, colours)."""
+    points = []
+    if surface.path:
+        x, y, _ = _path(surface)
+        points.append(("ends", x[[0, -1]], y[[0, -1]], ["start", "end"], ["circle", "star"], [EDGE, PATH]))
+    if places:
+        x, y = np.array(list(places.values())).T
+        points.append(("places", x, y, list(places), "circle", [EDGE] * len(x)))
+    return points or [("net", np.zeros(1), np.zeros(1), [""], "cross", [PATH])]
 
 
 def between(surface: Surface, grid: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from .counting import Counting
 from .explorer import Explorer, explorer
+from .lesions import Lesions
 from .naming import Naming
 from .passage import Passage
 from .residual import RelativeChange, TwoBlocks
@@ -11,6 +12,7 @@ from .watching import Watch, watch
 __all__ = [
     "Counting",
     "Explorer",
+    "Lesions",
     "LossSurface",
     "Naming",
     "Passage",
