@@ -37,8 +37,8 @@ def loss_contours(
     Raises ValueError for no surfaces, for a line instead of a plane, and for what `Heights.of` refuses.
     """
     heights = Heights.of(_planes(surfaces), what, scale, top)
-    figure, places = _panels(surfaces, "xy", heights, data)
-    for surface, place in zip(surfaces, places, strict=True):
+    figure, panels = _panels(surfaces, "xy", heights, data)
+    for surface, place in zip(surfaces, panels, strict=True):
         figure.add_traces([_seen_from_above(surface, heights), *marks_flat(surface, places or {})], *place)
         figure.update_xaxes(range=[surface.x[0], surface.x[-1]], row=place[0], col=place[1])
         figure.update_yaxes(range=[surface.y[0], surface.y[-1]], row=place[0], col=place[1])
@@ -59,8 +59,8 @@ def loss_surfaces(
     layout.meta names the scenes whose cameras belong together: a live Plot turns them as one.
     """
     heights = Heights.of(_planes(surfaces), what, scale, top)
-    figure, places = _panels(surfaces, "scene", heights, data)
-    for surface, place in zip(surfaces, places, strict=True):
+    figure, panels = _panels(surfaces, "scene", heights, data)
+    for surface, place in zip(surfaces, panels, strict=True):
         figure.add_traces([*_in_space(surface, heights), *marks_in_space(surface, heights, places or {})], *place)
     line = dict(gridcolor="#d5d8de", backgroundcolor="white", tickfont=dict(size=12), title=dict(font=dict(size=15)))
     high = dict(range=heights.room, title=dict(text=what, font=dict(size=15))) | heights.ticks
