@@ -85,6 +85,14 @@ def test_scenes_have_the_same_heights_and_turn_as_one():
     assert len(ranges) == 1 and len({figure.layout[scene].camera.to_plotly_json()["eye"]["x"] for scene in scenes}) == 1
 
 
+@pytest.mark.parametrize("corner", [(1, 1), (1, -1), (-1, 1), (-1, -1)])
+def test_one_looks_from_the_corner_that_hides_least(corner):
+    sloping = make_surface(lambda x, y: 5 - corner[0] * x - 2 * corner[1] * y)
+    for what in ("loss", "error"):
+        eye = loss_surfaces([sloping, RESIDUAL], what, "linear").layout.scene.camera.eye
+        assert (np.sign(eye.x), np.sign(eye.y)) == corner
+
+
 def test_an_infinite_loss_is_cut_and_never_drawn_as_a_hole():
     surface = make_surface(lambda x, y: math.inf if x > 0.9 else 1 + x**2)
     (trace,) = planes(loss_contours([surface]))

@@ -1,5 +1,6 @@
 """The loss around nets as contours and as surfaces in space, side by side on one scale, with the path of training."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,9 @@ from .style import FAINT, FONT, TEMPLATE, headline
 from .surface_marks import Places, marks_flat, marks_in_space
 
 ROW = 3  # nets side by side; more go below
-CAMERA = dict(eye=dict(x=1.15, y=-1.5, z=1.1), center=dict(x=0.02, y=0, z=-0.17))  # one sees into a valley
+EYE = (1.2, 1.2, 1.3)  # of the camera: from above a corner
+WIDE = 100  # characters in a line below the title
+SQUARE = 1.5  # ratio of a plane's sides up to which it is drawn to scale
 HOVER = (
     "x = %{x:.3g}, y = %{y:.3g}<br>loss %{customdata[0]:.4g}<br>error %{customdata[1]:.4g} %<extra>%{meta.net}</extra>"
 )
@@ -42,6 +45,11 @@ def loss_contours(
         figure.add_traces([_seen_from_above(surface, heights), *marks_flat(surface, places or {})], *place)
         figure.update_xaxes(range=[surface.x[0], surface.x[-1]], row=place[0], col=place[1])
         figure.update_yaxes(range=[surface.y[0], surface.y[-1]], row=place[0], col=place[1])
+        across, up = surface.x[-1] - surface.x[0], surface.y[-1] - surface.y[0]
+        if 1 / SQUARE <= across / up <= SQUARE:
+            scene = figure.get_subplot(*place)
+            scene.yaxis.update(scaleanchor=scene.yaxis.anchor, constrain="domain")
+            scene.xaxis.update(constrain="domain")
     figure.update_xaxes(title="x", showgrid=False)
     return figure.update_yaxes(title=dict(text="y", standoff=4), showgrid=False)
 
@@ -68,7 +76,7 @@ def loss_surfaces(
         xaxis=line | dict(title=dict(text="x"), nticks=5),
         yaxis=line | dict(title=dict(text="y"), nticks=5),
         zaxis=line | high,
-        camera=CAMERA,
+        camera=_camera(surfaces),
         aspectmode="manual",
         aspectratio=dict(x=1, y=1, z=0.75),
         dragmode="turntable",
@@ -96,18 +104,18 @@ def _panels(
         rows,
         columns,
         specs=[[dict(type=kind)] * columns] * rows,
-        subplot_titles=[_panel_title(surface, heights.what) for surface in surfaces],
+        subplot_titles=[_panel_title(surface, heights.what, _own_planes(surfaces)) for surface in surfaces],
         horizontal_spacing=0.09 if kind == "xy" else 0.02,
         vertical_spacing=0.24 / rows,
     )
+    rest = _rest(surfaces, heights, data)
+    head = 26 * len(rest) + 22 * max(note.text.count("<br>") for note in figure.layout.annotations) + 104
     bar = dict(title=dict(text=UNITS[heights.what], side="right"), thickness=16, outlinewidth=0) | heights.ticks
     figure.update_layout(
         template=TEMPLATE,
-        title=dict(
-            text=headline(f"{heights.what.capitalize()} around {_what_nets(surfaces)}", _rest(surfaces, heights, data))
-        ),
-        height=180 + 420 * rows,
-        margin=dict(t=178, b=50, l=60, r=20) if kind == "xy" else dict(t=168, b=10, l=0, r=20),
+        title=dict(text=headline(f"{heights.what.capitalize()} around {_what_nets(surfaces)}", "<br>".join(rest))),
+        height=head + 390 * rows + 50,
+        margin=dict(t=head, b=50, l=60, r=20) if kind == "xy" else dict(t=head, b=10, l=0, r=20),
         showlegend=False,
         uirevision="surface",
         coloraxis=dict(colorscale=heights.colours, cmin=heights.room[0], cmax=heights.room[1], colorbar=bar),
@@ -121,24 +129,46 @@ def _what_nets(surfaces: Sequence[Surface]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _rest(surfaces: Sequence[Surface], heights: Heights, data: str) -> str:
-    """Which pictures, which plane and which scale, as the title's smaller lines."""
+def _rest(surfaces: Sequence[Surface], heights: Heights, data: str) -> list[str]:
+    """Which pictures, which plane and which scale: the lines below the title."""
     images = " / ".join(dict.fromkeys(map(pictures, surfaces))) + f" of {data}" * bool(data)
-    planes = list(dict.fromkeys(surface.directions for surface in surfaces))
-    plane = planes[0] if len(planes) == 1 else "each in a plane of its own"
+    plane = "each in a plane of its own" if _own_planes(surfaces) else surfaces[0].directions
     same = "the same " if len(surfaces) > 1 else ""
-    return f"{images}; {plane}<br>{same}{heights.told}"
+    return [*textwrap.wrap(f"{images}; {plane}", WIDE), same + heights.told]
 
 
-def _panel_title(surface: Surface, what: str) -> str:
-    """The net, and between which values its plane lies, or how far it is."""
+def _own_planes(surfaces: Sequence[Surface]) -> bool:
+    """Whether the panels have to say what their planes are: training's path holds another share in each net."""
+    return len({surface.directions for surface in surfaces}) > 1
+
+
+def _panel_title(surface: Surface, what: str, own: bool) -> str:
+    """The net, and between which values its plane lies, or how far it is; with `own` also what its plane is."""
     known = values(surface, what)
     known = known[~np.isnan(known)]
     unit = " %" if what == "error" else ""
     told = f"{what} {number(known.min())} to {number(known.max())}{unit}" if len(known) else ""
     if surface.done < surface.total:
         told = f"{surface.done:,} of {surface.total:,} points" + f", {told}" * bool(told)
-    return f"<b>{surface.name}</b><br><span style='font-size:15px;color:{FAINT}'>{told}</span>"
+    lines = [*(textwrap.wrap(surface.directions, WIDE // 2) if own else []), told]
+    return f"<b>{surface.name}</b><br><span style='font-size:15px;color:{FAINT}'>{'<br>'.join(lines)}</span>"
+
+
+def _camera(surfaces: Sequence[Surface]) -> dict:
+    """Above the corner at which the losses are lowest together: a wall in front would hide what is behind it. The same
+    for whatever is drawn of them, and until the last point is there.
+    """
+    heights = Heights.of(surfaces)
+    height = {(x, y): 0.0 for x in (1, -1) for y in (-1, 1)}
+    for surface in surfaces if all(s.done == s.total for s in surfaces) else ():
+        z = heights.place(values(surface, "loss"))
+        middle = z.shape[0] // 2, z.shape[1] // 2
+        for x, y in height:
+            rows = z[middle[0] :] if y > 0 else z[: middle[0] + 1]
+            corner = rows[:, middle[1] :] if x > 0 else rows[:, : middle[1] + 1]
+            height[x, y] += float(corner.mean())
+    x, y = min(height, key=height.get)
+    return dict(eye=dict(x=x * EYE[0], y=y * EYE[1], z=EYE[2]), center=dict(x=0, y=0, z=-0.17))
 
 
 def _both(surface: Surface) -> np.ndarray:
