@@ -1,8 +1,8 @@
 // Convolution, bias, the shortcut's addition and ReLU as one kernel, forward only; activations are float32.
 //
 // The lanes of a vector are 16 images: memory is pixels x channels x images, so that nothing depends on how many
-// channels there are, and every step below is the same arithmetic on 16 images at once. What comes out for an image does
-// not depend on the other 15.
+// channels there are, and every step below is the same arithmetic on 16 images at once. What comes out for an image
+// does not depend on the other 15.
 //
 // A 3x3 convolution with stride 1 is Winograd's F(4x4, 3x3) (Lavin & Gray 2015, 1509.09308): 36 products in place of
 // 144 for 4x4 pixels. Its points are 0, +-sqrt(1/2), +-sqrt(2) and infinity, which round less than the usual 0, +-1,
@@ -174,7 +174,6 @@ void put(const Shape &s, const After &after, const Memory &g, int64_t k, int64_t
         for (int i = 0; i < 4; i++) half[i][j] = y[i];
     }
     const int rows = std::min<int64_t>(4, s.out_height - h0), columns = std::min<int64_t>(4, s.out_width - w0);
-    const float bias = after.bias[k];
     const float bias = after.bias[k];
     const int64_t next = after.stride * after.channels;
     for (int i = 0; i < rows; i++) {

@@ -1,6 +1,7 @@
 """Rewrites a net for evaluation: batch norm, addition and ReLU folded into the convolutions."""
 
 import operator
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -127,6 +128,7 @@ class Folded:
 def _can_build() -> bool:
     try:
         kernels("conv")
-    except BuildError:
+    except BuildError as error:
+        warnings.warn(f"evaluating without compiled kernels, several times slower: {error}", stacklevel=3)
         return False
     return True
