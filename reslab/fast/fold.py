@@ -1,6 +1,7 @@
 """Rewrites a net for evaluation: batch norm, addition and ReLU folded into the convolutions."""
 
 import operator
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,7 @@ from ..nets.shortcuts import IdentityPadded
 from .build import BuildError, kernels
 from .conv import LANES, Affine, FoldedConv, Mean, innermost
 from .fuse import LookingIn, is_module, only
+from .tape import tape
 
 BATCH, GPU_BATCH = 125, 1000  # images at a time where torch runs
 
@@ -26,14 +28,15 @@ class _Tracer(LookingIn):
 class Folded:
     """What `net` computes in evaluation, faster: logits of the images that `batches` has laid out.
 
-    It has no weights of its own: change those of `net`, then call `refold`. In float32 on a CPU, where there is a
-    compiler, it runs reslab's own kernels, in as many threads as torch has now: what comes out does not depend on
-    their number. Elsewhere, and in another `precision`, it is torch that runs.
+    It has no weights of its own: change those of `net`, then call `refold`. On a CPU, where there is a compiler, it
+    runs reslab's own kernels, in as many threads as torch has now: what comes out does not depend on their number.
+    Elsewhere torch runs. `precision` is float32, or bfloat16: products are of that where the device has them.
     """
 
     def __init__(self, net: nn.Module, precision: torch.dtype = torch.float32):
         self.precision = precision
-        self.kernels = precision == torch.float32 and next(net.parameters()).device.type == "cpu" and _can_build()
+        self.kernels = next(net.parameters()).device.type == "cpu" and _can_build()
+        self._activations = torch.float32 if self.kernels else precision
         self._net = fx.GraphModule(net, _Tracer().trace(net.eval())).eval()
         for kind, replace in (
             (nn.Conv2d, self._fold),
@@ -42,8 +45,9 @@ class Folded:
         ):
             for node in [n for n in self._net.graph.nodes if is_module(self._net, n, kind)]:
                 replace(node)
-        self._net.recompile()
         self._folded = [m for m in self._net.modules() if isinstance(m, FoldedConv | Affine)]
+        tape(self._net)
+        self._net.recompile()
         self._threads = None
         if self.kernels:
             self._threads = ThreadPoolExecutor(
@@ -54,7 +58,7 @@ class Folded:
     def refold(self) -> None:
         """Takes the net's weights as they are now."""
         for module in self._folded:
-            module.refold(self.precision)
+            module.refold()
 
     def batches(self, images: torch.Tensor) -> list[torch.Tensor]:
         """`images`, float [N, 3, H, W], as calls take them: the last batch may have images of zeros at its end."""
@@ -70,12 +74,12 @@ class Folded:
 
     @torch.inference_mode()
     def _logits(self, images: torch.Tensor) -> torch.Tensor:
-        reduced = self.precision != torch.float32
+        reduced = self.precision != torch.float32 and not self.kernels  # whose activations are float32
         with torch.autocast(images.device.type, self.precision if reduced else None, reduced, cache_enabled=False):
             return self._net(images).float()
 
     def _affine(self, node: fx.Node) -> None:
-        self._replace([node], node.args, Affine(self._net.get_submodule(node.target)))
+        self._replace([node], node.args, Affine(self._net.get_submodule(node.target), self._activations))
 
     def _mean(self, node: fx.Node) -> None:
         if self.kernels and self._net.get_submodule(node.target).output_size == 1:
@@ -97,7 +101,7 @@ class Folded:
             chain.append(only(chain[-1].users))
             options["relu"] = True
         conv = self._net.get_submodule(node.target)
-        self._replace(chain, tuple(inputs), FoldedConv(conv, kernels=self.kernels, **options))
+        self._replace(chain, tuple(inputs), FoldedConv(conv, kernels=self.kernels, dtype=self.precision, **options))
 
     def _added(self, node: fx.Node) -> tuple[fx.Node, dict[str, int]] | None:
         """What the only reader of `node` adds to it, if that is what it does, and how option A shifts it."""
@@ -124,6 +128,7 @@ class Folded:
 def _can_build() -> bool:
     try:
         kernels("conv")
-    except BuildError:
+    except BuildError as error:
+        warnings.warn(f"evaluating without compiled kernels, several times slower: {error}", stacklevel=3)
         return False
     return True
