@@ -14,7 +14,7 @@ from .surface_marks import Places, marks_flat, marks_in_space
 
 ROW = 3  # nets side by side; more go below
 EYE = (1.35, 1.35, 1.4)  # of the camera: from above a corner
-WIDE = 100  # characters in a line below the title
+WIDE = 110  # characters in a line below the title
 SQUARE = 1.5  # ratio of a plane's sides up to which it is drawn to scale
 HOVER = (
     "x = %{x:.3g}, y = %{y:.3g}<br>loss %{customdata[0]:.4g}<br>error %{customdata[1]:.4g} %<extra>%{meta.net}</extra>"
