@@ -13,6 +13,7 @@ profiles:                            # what a profile has different: seeds, repo
   paper: {seeds: 5, grid: {depth: [20, 32, 44, 56]}}
 claims: [degradation-training]       # that it feeds, of reslab.claims.CLAIMS
 opt_in: {depth: 1202, shortcut: A}   # a grid, or several, that only --opt-in runs
+record: [signals]                    # what each run keeps of its course, for probes: signals, weights
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ from .parameters import declared
 from .spec import NOTEBOOKS, Change, Experiment
 
 NEEDED = {"title": str, "question": str, "notebook": str, "report": str, "grid": dict | list}
-OPTIONAL = {"profile": str, "seeds": int, "profiles": dict, "claims": list, "opt_in": dict | list}
+OPTIONAL = {"profile": str, "seeds": int, "profiles": dict, "claims": list, "opt_in": dict | list, "record": list}
 OF_A_PROFILE = {"seeds": int, "report": str, "grid": dict | list}
 WORDS = {
     str: "text",
@@ -86,6 +87,7 @@ def read(path: Path) -> Experiment:
         changes,
         _claims(spec, values.get("claims", [])),
         _plain(opt_in),
+        _record(spec, values.get("record", []), notebook, takes),
         file=path,
     )
 
@@ -207,6 +209,17 @@ def _claims(spec: Lines, names: list[Any]) -> tuple[str, ...]:
         if name in names[:place]:
             raise spec.error(f"claim {name!r} is there twice", line)
     return tuple(names)
+
+
+def _record(spec: Lines, names: list[Any], notebook: Path, takes: list[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    from ..training.recording import check_record  # here, because it brings the loop along
+
+    for name, line in zip(names, spec.item_lines("record"), strict=True):
+        spec.check(check_record, [name], line=line)
+    spec.check(check_names, ["record"], takes, notebook.name, line=spec.lines["record"])
+    return check_record(names)
 
 
 def _beside(path: Path, plugins: Any) -> Any:

@@ -7,8 +7,10 @@ from .costs import cost_bars, cost_table, error_table, stride_table
 from .curves import error_curves
 from .drawing import block_drawing
 from .finals import final_errors
+from .gradients import correlation_curves, path_shares, signal_history
 from .identity import identity_curves
 from .images import image_grid
+from .inside import response_curves, signal_curves
 from .maps import feature_maps
 from .sensitivity import relative_change, sensitivity_curves
 from .stage_maps import stage_maps
@@ -25,6 +27,7 @@ __all__ = [
     "beside",
     "block_drawing",
     "block_weights",
+    "correlation_curves",
     "cost_bars",
     "cost_table",
     "error_curves",
@@ -35,8 +38,12 @@ __all__ = [
     "image_grid",
     "net_colour",
     "net_label",
+    "path_shares",
     "relative_change",
+    "response_curves",
     "sensitivity_curves",
+    "signal_curves",
+    "signal_history",
     "speed",
     "stage_maps",
     "stride_table",

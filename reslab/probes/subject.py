@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from ..data.tensors import TensorSource
-from ..figures.style import net_label
 from ..runs import Run
 from ..training.config import RunConfig
 from ..training.loop import pick_device
 from ..training.sources import Source, opened
+from .recorded import recorded_weights
 
 SPLITS = ("test", "train")
 TRAINED, INITIAL = "trained", "initial"
@@ -44,6 +44,8 @@ def subject(
     that is unknown or cannot be had without augmentation, and for fewer than one image; DataError if the data cannot be
     had.
     """
+    from ..figures.style import net_label  # here: plotly comes along, which a run that records has no use for
+
     config = run if isinstance(run, RunConfig) else run.config
     if images < 1:
         raise ValueError(f"images={images} shows a net nothing; allowed: 1 or more")
@@ -66,7 +68,13 @@ def net_at(run: Run | RunConfig, at: str | int = TRAINED) -> nn.Module:
         return run.net()
     if at == TRAINED:
         raise ValueError("a config has no trained net; give the run that reslab.train returns, or at='initial'")
-    raise ValueError(f"at={at!r} is not possible; allowed: {TRAINED}, {INITIAL}")
+    if type(at) is int and isinstance(run, Run):
+        net = config.make_net()
+        net.load_state_dict(recorded_weights(run, at))
+        return net.eval()
+    raise ValueError(
+        f"at={at!r} is not possible; allowed: {TRAINED}, {INITIAL}, an iteration of a run that recorded it"
+    )
 
 
 def _pictures(source: Source, images: int, split: str) -> tuple[torch.Tensor, torch.Tensor]:
