@@ -270,7 +270,7 @@ def test_inside(tmp_path):
         assert f"| {kept['error']:.3g} |" in row and f"| {max(numbers(bars['y'])):.3g} |" in row
     assert numbers(traces("curves", kind="mean", graph="deleted")["plain-14"]["x"]) == [0, 1, 2, 4]
     assert numbers(traces("curves", kind="mean", graph="order")["plain-14"]["x"])[0] == 1
-    assert outputs(notebook, "history")[1]["data"]["text/markdown"] == ""
+    assert len(outputs(notebook, "history")) == 1  # the figure alone
     assert "widgets" not in notebook.metadata and len(nbformat.writes(notebook)) < 300_000
 
 
