@@ -50,11 +50,13 @@ def numbers(values: list | dict | None) -> list:
 
 
 def test_train(tmp_path):
-    notebook = papermill("train.ipynb", tmp_path, "-p", "depth", "8", "-p", "shortcut", "none", "-p", "seed", "3")
+    settings = ["-p", "depth", "8", "-p", "shortcut", "none", "-p", "seed", "3", "-y", "{record: [signals]}"]
+    notebook = papermill("train.ipynb", tmp_path, *settings)
     (run,) = RunStore(tmp_path / "runs")
     assert run.config == RunConfig(depth=8, shortcut="none", profile="smoke", seed=3)
     assert run.state == "done" and run.column("iteration") == [3, 6, 9, 12]
     drawn = [numbers(trace.get("y")) for trace in figure(notebook, "curves")["data"]]
+    assert (run.path / "signals.csv").exists() and not (run.path / "weights").exists()
     assert run.column("train_error") in drawn and run.column("test_error") in drawn
     assert f"{run.final['test_error']:.2f}" in outputs(notebook, "final")[0]["data"]["text/html"]
     assert len(nbformat.writes(notebook)) < 300_000
