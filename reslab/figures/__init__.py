@@ -11,6 +11,7 @@ from .gradients import correlation_curves, path_shares, signal_history
 from .identity import identity_curves
 from .images import image_grid
 from .inside import response_curves, signal_curves
+from .lesions import lesion_bars, lesion_curves
 from .maps import feature_maps
 from .sensitivity import relative_change, sensitivity_curves
 from .stage_maps import stage_maps
@@ -36,6 +37,8 @@ __all__ = [
     "final_errors",
     "identity_curves",
     "image_grid",
+    "lesion_bars",
+    "lesion_curves",
     "net_colour",
     "net_label",
     "path_shares",

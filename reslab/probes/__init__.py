@@ -1,7 +1,9 @@
 """What goes on inside a net: probes look at it and leave it as it was."""
 
+from .damage import Damage, random_lesions, reorderings, swappable
 from .inputs import block_inputs
 from .layers import Layer, weighted_layers
+from .lesions import Lesion, LesionStudy, SingleLesions, single_lesions
 from .paths import PathShare, gradient_by_path_length
 from .recorded import recorded_iterations, recorded_signals
 from .responses import Response, responses
@@ -16,11 +18,15 @@ from .survival import Survival, survival
 
 __all__ = [
     "Correlation",
+    "Damage",
     "Layer",
+    "Lesion",
+    "LesionStudy",
     "PathShare",
     "Response",
     "Sensitivity",
     "Signal",
+    "SingleLesions",
     "Subject",
     "Survival",
     "block_inputs",
@@ -31,18 +37,22 @@ __all__ = [
     "gradient_spread",
     "kept",
     "net_at",
+    "random_lesions",
     "recorded_iterations",
     "recorded_signals",
+    "reorderings",
     "responses",
     "result",
     "results",
     "sensitivities",
     "settled",
     "signals",
+    "single_lesions",
     "stage_outputs",
     "strongest",
     "subject",
     "survival",
+    "swappable",
     "weighted_layers",
     "without_norm",
 ]
