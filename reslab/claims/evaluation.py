@@ -107,6 +107,6 @@ def _numbers(comparison: "Comparison") -> Iterable[Number]:
         looked_at = {index for part in comparison.claim.parts if part.measure == measure for index in part.arms}
         for net in (net for index, net in comparison.nets.items() if index in looked_at):
             values, words = net.values(measure), measure_label(measure, net.config)
-            spread = stdev(values) if len(values) > 1 else None
+            mean, spread = sum(values) / len(values), stdev(values) if len(values) > 1 else None
             others, unit = published_text(net.config, measure), MEASURES[measure].unit
-            yield Number(comparison.label(net.config), words, sum(values) / len(values), spread, len(values), others, unit)
+            yield Number(comparison.label(net.config), words, mean, spread, len(values), others, unit)

@@ -56,7 +56,7 @@ INSIDE = (
         arms=(Arm("A", 56), Arm("none", 56)),
         parts=(Part("lesion", "higher"), Part("from-chance", "lower", second=1, against=FATAL)),
         depths=deepest_to(56),
-        note="Said there of VGG; 10 points are our reading of ruin. A net that has learned nothing has nothing to lose.",
+        note="Said there of VGG; 10 points are our reading of ruin. What has learned nothing has nothing to lose.",
     ),
     Claim(
         "surface-smoother",

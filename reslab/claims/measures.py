@@ -73,9 +73,7 @@ MEASURES = {
     "lesion": Measure("rise of the error without a block, mean over blocks", _lesion, POINTS, "lesions"),
     "from-chance": Measure("distance to chance without a block, mean over blocks", _from_chance, POINTS, "lesions"),
     "roughness": Measure("roughness of the loss surface", lambda found, _: found["roughness"], ROUGHNESS, "roughness"),
-    "negative": Measure(
-        "share of negative curvature", lambda found, _: 100 * found["negative"], PERCENT, "roughness"
-    ),
+    "negative": Measure("share of negative curvature", lambda found, _: 100 * found["negative"], PERCENT, "roughness"),
 }
 
 

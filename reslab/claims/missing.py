@@ -59,15 +59,18 @@ def undecided(comparison: "Comparison", findings: Sequence[Finding], verdict: st
     edge = f"the margin of {finding.unit.amount(margin)}" if margin else "0"
     distance = abs(margin + finding.effect) if part.expected == "not lower" else abs(margin - abs(finding.effect))
     needed = seeds_needed([net.values(part.measure) for net in compared], level, distance)
-    often = f"about {needed} seeds of each net" if needed else "more seeds than anyone will train"
+    often = "more seeds than anyone will train"
+    if needed:
+        often = f"about {needed} seeds" + " of each net" * (len(compared) > 1)
     said = f"The interval holds {edge} ({finding.what}). At this spread an effect of this size takes {often}."
     return _with_unprobed(said, comparison, compared, min(needed or 0, max(finding.n) + MORE))
 
 
 def _with_unprobed(said: str, comparison: "Comparison", nets: "Sequence[Net]", target: int) -> Missing:
     count = sum(len(net.unprobed) for net in nets)
-    more = f" {count} more {'is' if count == 1 else 'are'} there, not probed yet: {_command(comparison)}." if count else ""
-    return Missing(said + more, *_wanted(comparison, nets, target))
+    if count:
+        said += f" {count} more {'is' if count == 1 else 'are'} there, not probed yet: {_command(comparison)}."
+    return Missing(said, *_wanted(comparison, nets, target))
 
 
 def _command(comparison: "Comparison") -> str:

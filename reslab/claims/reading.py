@@ -17,8 +17,8 @@ class Outcome(NamedTuple):
 
 
 def judge(effect: float, interval: tuple[float, float] | None, expected: str, margin: float) -> Outcome:
-    """What one difference says for an expectation: "higher", "lower", "same", which is within ± `margin`, or "not lower",
-    which is above -`margin`.
+    """What one difference says for an expectation: "higher", "lower", "same", which is within ± `margin`, or
+    "not lower", which is above -`margin`.
 
     Supported if the whole interval is as expected, contradicted if none of it is. Without an interval nothing is more
     than indicative.

@@ -1,5 +1,4 @@
-"""Means over seeds and their differences, with Student's and Welch's intervals, and the correction for looking at several.
-"""
+"""Means over seeds and differences of two, with Student's and Welch's intervals, and the correction for several."""
 
 from collections.abc import Sequence
 from math import hypot, sqrt
