@@ -1,7 +1,9 @@
 """What goes on inside a net: probes look at it and leave it as it was."""
 
+from .damage import Damage, random_lesions, reorderings, swappable
 from .inputs import block_inputs
 from .layers import Layer, weighted_layers
+from .lesions import Lesion, LesionStudy, SingleLesions, single_lesions
 from .paths import PathShare, gradient_by_path_length
 from .responses import Response, responses
 from .results import kept, result, results
@@ -15,11 +17,15 @@ from .survival import Survival, survival
 
 __all__ = [
     "Correlation",
+    "Damage",
     "Layer",
+    "Lesion",
+    "LesionStudy",
     "PathShare",
     "Response",
     "Sensitivity",
     "Signal",
+    "SingleLesions",
     "Subject",
     "Survival",
     "block_inputs",
@@ -30,16 +36,20 @@ __all__ = [
     "gradient_spread",
     "kept",
     "net_at",
+    "random_lesions",
+    "reorderings",
     "responses",
     "result",
     "results",
     "sensitivities",
     "settled",
     "signals",
+    "single_lesions",
     "stage_outputs",
     "strongest",
     "subject",
     "survival",
+    "swappable",
     "weighted_layers",
     "without_norm",
 ]
