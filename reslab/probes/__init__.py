@@ -5,6 +5,7 @@ from .inputs import block_inputs
 from .layers import Layer, weighted_layers
 from .lesions import Lesion, LesionStudy, SingleLesions, single_lesions
 from .paths import PathShare, gradient_by_path_length
+from .recorded import recorded_iterations, recorded_signals
 from .responses import Response, responses
 from .results import kept, result, results
 from .sensitivity import Sensitivity, sensitivities
@@ -38,6 +39,8 @@ __all__ = [
     "net_at",
     "random_lesions",
     "reorderings",
+    "recorded_iterations",
+    "recorded_signals",
     "responses",
     "result",
     "results",

@@ -163,7 +163,8 @@ def measured(
     run: Run, at: str | int = TRAINED, data: str | Path | None = None, device: str | torch.device | None = None
 ) -> PathShare:
     """The share of gradient by path length of a run that is done, in evaluation mode (before the first iteration with
-    settled statistics), with the STANDARD settings; from its folder if it was measured before. Raises ValueError for a net without additions.
+    settled statistics), with the STANDARD settings; from its folder if it was measured before. Raises ValueError for a
+    net without additions.
     """
 
     def measure() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ..runs import Run
 from ..training.config import RunConfig
 from ..training.loop import pick_device
 from ..training.sources import Source, opened
+from .recorded import recorded_weights
 
 SPLITS = ("test", "train")
 TRAINED, INITIAL = "trained", "initial"
@@ -66,7 +67,13 @@ def net_at(run: Run | RunConfig, at: str | int = TRAINED) -> nn.Module:
         return run.net()
     if at == TRAINED:
         raise ValueError("a config has no trained net; give the run that reslab.train returns, or at='initial'")
-    raise ValueError(f"at={at!r} is not possible; allowed: {TRAINED}, {INITIAL}")
+    if type(at) is int and isinstance(run, Run):
+        net = config.make_net()
+        net.load_state_dict(recorded_weights(run, at))
+        return net.eval()
+    raise ValueError(
+        f"at={at!r} is not possible; allowed: {TRAINED}, {INITIAL}, an iteration of a run that recorded it"
+    )
 
 
 def _pictures(source: Source, images: int, split: str) -> tuple[torch.Tensor, torch.Tensor]:

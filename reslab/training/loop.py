@@ -1,14 +1,13 @@
 """train(): one explicit loop, the same for every task, that can be stopped at any moment and goes on unchanged."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save as to_safetensors
 
 from ..data import DataError
 from ..fast import kept_heap, wanted
@@ -23,7 +22,8 @@ from .log_point import Clock, RunFailed, finite_means, log_point
 from .owner import Follower, Owner
 from .patience import Patience
 from .processes import Processes, joined, losses_told
-from .provenance import provenance, record
+from .provenance import keep, provenance
+from .recording import Recorder, check_record, unrecorded
 from .sources import opened
 from .state import State, step
 from .stop import StopRequest
@@ -70,14 +70,16 @@ def train(
     workers: int | None = None,
     progress: Report | None = None,
     wait: bool = True,
+    record: str | Sequence[str] = (),
 ) -> Run:
     """Trains `config` and returns its run: at once if it is done, going on, bit for bit, from where it was stopped if
     it is not.
 
     `data` is where the data set is (see load_dataset). `compile` is "auto" (where it saves more time than it costs),
     "always" or "never": the same training, rounded differently; a run goes on as it began. `workers` processes decode
-    pictures, where the data set is pictures: None is a sensible number. `progress` is called with a
-    Progress about twice a second.
+    pictures, where the data set is pictures: None is a sensible number. `progress` is called with a Progress about
+    twice a second. `record` is what the run keeps of its course, for probes to look at, in less than 2 % of its time:
+    "signals", "weights" or both; the result is the same. See reslab.training.recording.
 
     Several processes that torchrun started train the run together: each takes its share of every batch and of the
     held-out data, with one batch norm over all of them, so that the result is that of one process, rounded differently
@@ -85,23 +87,21 @@ def train(
     alone reads, writes and reports; the returned run can be read where its store can be reached. All must be given the
     same arguments, and raise the same errors.
 
-    If a live process trains this run already, waits for it, or with `wait=False` raises
-    RunBusy. SIGTERM and Ctrl-C write a checkpoint and leave the run resumable. Raises RunFailed if a loss is not
-    finite, DataError if the data cannot be had, ValueError for a device that is not there, an unknown `compile` or a
-    batch that the processes cannot share equally, ProcessLost if another of them has ended without a word,
-    PluginError, with the line, for an error in a shortcut of your own, OSError if the store cannot be written. Where
-    that can pass, such as a full disk or a store out of reach, it waits, says so by `progress`, and goes on.
+    If a live process trains this run already, waits for it, or with `wait=False` raises RunBusy. SIGTERM and Ctrl-C
+    write a checkpoint and leave the run resumable. Raises RunFailed if a loss is not finite, DataError if the data
+    cannot be had, ValueError for a device that is not there, an unknown `compile` or `record` or a batch that the
+    processes cannot share equally, ProcessLost if another of them has ended without a word, PluginError, with the line,
+    for an error in a shortcut of your own, OSError if the store cannot be written. Where that can pass, such as a full
+    disk or a store out of reach, it waits, says so by `progress`, and goes on.
     """
+    record = check_record(record)
     with joined() as processes:
         processes.check(config, device, compile)
         device = processes.together(lambda: pick_device(processes.own_device(device)))
         compiled = wanted(compile, config, device) and processes.count == 1
         store = store if isinstance(store, RunStore) else RunStore(store)
         run, owner, stop = store.run(config), None, StopRequest()
-
-        def report(progress_now: Progress) -> None:
-            if progress and processes.leads:
-                progress(progress_now)
+        report = progress if progress and processes.leads else lambda _progress: None
 
         def tell(note: str, iteration: int | None = None) -> None:
             at = iteration if iteration is not None else owner.iteration if owner else 0
@@ -111,25 +111,25 @@ def train(
         processes.lead(lambda: _create(store, config, patience))
         owner = claim(run, patience, tell, wait, processes)
         if owner is None:
+            if note := processes.lead(lambda: patience(lambda: unrecorded(run, record), "read")):
+                tell(note, config.iterations)
             return run
         with released(owner, processes), naming_lines(config.plugins), losses_told():
             saved = processes.lead(lambda: patience(lambda: checkpoint.load(run.path), "read"))
-            threads = torch.get_num_threads()
             if saved:  # it goes on as it began; before there was a choice, nothing was compiled
                 compiled = saved.get("compiled", False) and processes.count == 1
-                threads = _same_threads(saved, processes) or threads
-            with repeatable(threads, device), kept_heap(), ExitStack() as held:
+            with repeatable(_same_threads(saved, processes), device), kept_heap(), ExitStack() as held:
                 opening = opened(config, device, data, workers, processes.share)
                 source = processes.one_first(lambda: held.enter_context(opening))
                 processes.require_same(source.fingerprint, "read the same data")
                 task = Classification(config, source, device, processes)
                 state = State.fresh(task, config, device, compiled, processes)
                 now = provenance(config, source.fingerprint, device, state.compiled, processes.count)
-                processes.lead(lambda: _record(run, now, owner, patience))
+                processes.lead(lambda: _keep_provenance(run, now, owner, patience))
                 if saved:
                     state.restore(saved, config)
                 with stop:
-                    _train(run, config, task, state, owner, report, stop)
+                    _train(run, config, task, state, owner, report, stop, record)
         _agree(stop, processes)
     if stop.signal is not None:  # it came when there was nothing left to stop
         stop.raise_again()
@@ -140,7 +140,7 @@ def _create(store: RunStore, config: RunConfig, patience: Patience) -> None:
     patience(lambda: store.create(config))
 
 
-def _record(run: Run, now: dict[str, Any], owner: Owner, patience: Patience) -> None:
+def _keep_provenance(run: Run, now: dict[str, Any], owner: Owner, patience: Patience) -> None:
     before = patience(lambda: run.provenance, "read")
     first, here = (told.get("dataset_fingerprint", {}).get("digest") for told in (before, now))
     if before and first != here:
@@ -148,7 +148,7 @@ def _record(run: Run, now: dict[str, Any], owner: Owner, patience: Patience) -> 
             f"{run.config.dataset} has other pictures than those that this run began with ({first}, here {here}); "
             f"show it those again, with RESLAB_DATA or --data, or begin anew in another store"
         )
-    owner.write(lambda: record(run, now, before))
+    owner.write(lambda: keep(run, now, before))
 
 
 def _agree(stop: StopRequest, processes: Processes) -> None:
@@ -158,18 +158,20 @@ def _agree(stop: StopRequest, processes: Processes) -> None:
         stop.signal = asked
 
 
-def _same_threads(saved: dict[str, Any], processes: Processes) -> int | None:
-    """The number of threads that a run began with, None if another number of processes trained it before."""
-    before = saved.get("processes", 1)
+def _same_threads(saved: dict[str, Any] | None, processes: Processes) -> int:
+    """The number of threads that a run began with; torch's own if it begins now, or if another number of processes
+    trained it before.
+    """
+    before = saved.get("processes", 1) if saved else processes.count
     if before == processes.count:
-        return saved["threads"]
+        return saved["threads"] if saved else torch.get_num_threads()
     if processes.leads:
         warnings.warn(
             f"this run was trained by {before} processes up to here and goes on with {processes.count}: it stays the "
             "same run, but sums are rounded differently from here on",
             stacklevel=3,
         )
-    return None
+    return torch.get_num_threads()
 
 
 @contextmanager
@@ -194,6 +196,7 @@ def _train(
     owner: Owner | Follower,
     report: Report,
     stop: StopRequest,
+    record: Sequence[str],
 ) -> None:
     processes = state.processes
 
@@ -208,12 +211,14 @@ def _train(
         state.save(run.path)
 
     write(keep_metrics)  # drops rows newer than the checkpoint: they will come again
+    recorder = Recorder(record, run, config, task, state, owner)
     clock = Clock(state)
     while state.iteration < config.iterations:
         step(state, task, config)
         owner.iteration = state.iteration
         if state.iteration % config.log_every == 0 or state.iteration == config.iterations:
             row = log_point(state, task, config, clock)
+            recorder()
             write(keep_log_point)
             report(Progress(state.iteration, config.iterations, row))
             clock.mark(state)
@@ -226,6 +231,5 @@ def _train(
             state.seconds = clock.total()
             write(lambda: state.save(run.path))
             stop.raise_again()
-    weights = {name: tensor.contiguous().cpu() for name, tensor in state.net.state_dict().items()}
-    content = to_safetensors(weights, {"config": run.id})
+    content = state.weights(run.id)
     write(lambda: write_atomically(run.path / "weights.safetensors", content))

@@ -61,7 +61,7 @@ def provenance(
     )
 
 
-def record(run: Run, now: dict[str, Any], first: dict[str, Any]) -> None:
+def keep(run: Run, now: dict[str, Any], first: dict[str, Any]) -> None:
     """Writes provenance.json: `now` at the first sitting; later `first`, which is what is there already, with what is
     different now added to its `resumed` list.
     """

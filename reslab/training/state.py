@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from safetensors.torch import save as to_safetensors
 from torch import nn
 
 from ..data.draws import seed_of
@@ -111,6 +112,11 @@ class State:
     def compiled(self) -> bool:
         """Whether the step is a fast one: asked for, and possible here."""
         return self.model is not self.net and getattr(self.model, "works", True)
+
+    def weights(self, run: str) -> bytes:
+        """The net's weights and running statistics as a safetensors file that names its run."""
+        tensors = {name: tensor.contiguous().cpu() for name, tensor in self.net.state_dict().items()}
+        return to_safetensors(tensors, {"config": run})
 
     def save(self, folder: Place) -> None:
         state = dict(
