@@ -46,7 +46,7 @@ def test_responses_are_smaller_in_residual_nets(tmp_path, plain, residual, verdi
     assert found.effect == pytest.approx(np.mean(residual) - np.mean(plain))
     number = found.numbers[0]
     assert str(number) == f"plain-20: {np.mean(plain):.3f} ± {np.std(plain, ddof=1):.3f} (n = 3)"
-    assert number.measure == "response, mean over layers" and "%" not in str(found.findings[0])
+    assert number.measure == "response of a layer" and "%" not in str(found.findings[0])
 
 
 def test_responses_are_smaller_still_in_deeper_nets(tmp_path):
@@ -93,7 +93,7 @@ def test_one_lesion_of_a_deep_residual_net_costs_less_than_five_points(tmp_path,
     (finding,) = found.findings
     rise = np.array(errors) - 10
     assert finding.effect == pytest.approx(rise.mean() - 5) and finding.n == (len(errors),)
-    assert finding.what == "ResNet-56 − 5 points, rise of the error without a block, mean over blocks"
+    assert finding.what == "ResNet-56 − 5 points, rise of the error without a block"
     if len(errors) > 1:
         theirs = stats.ttest_1samp(rise, 5).confidence_interval(0.95)
         assert finding.interval == pytest.approx((theirs.low - 5, theirs.high - 5)) and found.tests == 1

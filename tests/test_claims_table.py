@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 
 import pytest
 from bs4 import BeautifulSoup
@@ -157,7 +158,7 @@ def test_each_number_is_in_its_own_unit(looked_into):
     assert not table.in_points and table.head[3] == "difference"
     words = {v.claim.name: [table._said(f) for f in v.findings] for v in table}
     assert words["degradation-test"] == ["+0.00 no interval points"]  # all errors are 9 in truth
-    assert {name: [said.rpartition("]")[2] for said in words[name]} for name in INSIDE} == {
+    assert {name: [said.rpartition("]")[2] for said in words[name]] for name in INSIDE} == {
         "responses-residual": [""],
         "gradients-healthy": [" decades"],
         "lesions-plain-fatal": [" points", " points"],
@@ -211,16 +212,16 @@ def test_the_figure_has_a_panel_for_each_unit(looked_into):
     assert titles == [f"← against the claim · {name} · for the claim →" for name in names]
     places = [figure.layout[name].domain for name in ("yaxis", "yaxis2", "yaxis3", "yaxis4")]
     assert all(low < high for low, high in places) and places[0][1] == pytest.approx(1) and places[3][0] == 0
-    assert all(above[0] > below[1] for above, below in zip(places, places[1:], strict=False))
+    assert all(above[0] > below[1] for above, below in pairwise(places))
     on = {}
     for dot in figure.data:
         on.setdefault(dot.xaxis or "x", []).append(dot)
         assert (dot.yaxis or "y") == (dot.xaxis or "x").replace("x", "y")
     assert {axis: len(dots) for axis, dots in on.items()} == {"x": 4, "x2": 1, "x3": 1, "x4": 1}
     (dot,) = on["x2"]
-    finding = findings["responses-residual", "response, mean over layers"]
+    finding = findings["responses-residual", "response of a layer"]
     ticks = dict(zip(figure.layout.xaxis2.ticktext, figure.layout.xaxis2.tickvals, strict=True))
-    assert math.sinh(ticks["0.1"]) / math.sinh(dot.x[0]) == pytest.approx(0.1 / -finding.effect)  # lower is right
+    assert math.sinh(ticks["0.2"]) / math.sinh(dot.x[0]) == pytest.approx(0.2 / -finding.effect)  # lower is right
     (box,) = [shape for shape in figure.layout.shapes if shape.type == "rect"]
     assert (box.xref, box.yref) == ("x3", "y3") and box.x1 == figure.layout.xaxis3.range[1]
     assert box.x0 == figure.layout.xaxis3.tickvals[figure.layout.xaxis3.ticktext.index("−1")]

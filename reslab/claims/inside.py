@@ -17,7 +17,7 @@ INSIDE = (
         "Layers of a residual net respond more weakly than those of a plain net of the same depth.",
         f"{P15}, section 4.2, figure 7",
         parts=(Part("response", "lower"),),
-        note="The standard deviation after batch norm, before ReLU and addition.",
+        note="The standard deviation after batch norm, before ReLU and addition, mean over layers.",
         **TWINS,
     ),
     Claim(
@@ -37,7 +37,7 @@ INSIDE = (
         parts=(Part("reach", "not lower"),),
         depths=shallow_and_deep(56),
         margin=1.0,
-        note="With batch norm. Gradients that grow on their way back to the input do not count against it.",
+        note="As a share of the last layer's. With batch norm; gradients that grow on their way back are no objection.",
     ),
     Claim(
         "lesions-residual-harmless",
@@ -46,7 +46,7 @@ INSIDE = (
         arms=(Arm("A", 56),),
         parts=(Part("lesion", "lower", second=0, against=HARMLESS),),
         depths=deepest_from(56),
-        note="Without the blocks that change the shape. Said there of 110 layers; 5 points are our reading of little.",
+        note="Mean over the blocks that keep the shape. Said there of 110 layers; 5 points are our reading of little.",
     ),
     Claim(
         "lesions-plain-fatal",

@@ -64,14 +64,14 @@ MEASURES = {
     "test": Measure("test error", lambda rows, _: rows[-1]["test_error"]),
     "early": Measure("training error over the first eighth", _early),
     "response": Measure(
-        "response, mean over layers",
+        "response of a layer",
         lambda layers, _: fmean(layer["std"] for layer in layers),
         RESPONSE,
         "responses",
     ),
-    "reach": Measure("smallest gradient of a layer against the last one's", _reach, DECADES, "signals"),
-    "lesion": Measure("rise of the error without a block, mean over blocks", _lesion, POINTS, "lesions"),
-    "from-chance": Measure("distance to chance without a block, mean over blocks", _from_chance, POINTS, "lesions"),
+    "reach": Measure("smallest gradient of a layer", _reach, DECADES, "signals"),
+    "lesion": Measure("rise of the error without a block", _lesion, POINTS, "lesions"),
+    "from-chance": Measure("distance to chance without a block", _from_chance, POINTS, "lesions"),
     "roughness": Measure("roughness of the loss surface", lambda found, _: found["roughness"], ROUGHNESS, "roughness"),
     "negative": Measure("share of negative curvature", lambda found, _: 100 * found["negative"], PERCENT, "roughness"),
 }

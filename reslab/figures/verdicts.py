@@ -136,7 +136,8 @@ def _layout(panels: Sequence[_Panel], title: str, several: bool) -> dict:
 def _x_axis(panel: _Panel) -> dict:
     ticks = [tick for tick in TICKS if tick <= panel.farthest * 1.3]
     values = [*(-tick for tick in reversed(ticks)), 0, *ticks]
-    named = [value for value in values if len(ticks) <= len(NAMED) or abs(value) in (0, *NAMED)]
+    few = len(ticks) <= len(NAMED) - (panel.step != 1)  # 0.05 is wider than 5
+    named = [value for value in values if few or abs(value) in (0, *NAMED)]
     return dict(
         title=f"← against the claim · {panel.axis} · for the claim →",
         tickvals=[_squeeze(value) for value in values],
