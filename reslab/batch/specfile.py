@@ -12,10 +12,11 @@ grid:                                # or a list of such mappings, whose union i
 profiles:                            # what a profile has different: seeds, report, fields of the grid
   paper: {seeds: 5, grid: {depth: [20, 32, 44, 56]}}
 claims: [degradation-training]       # that it feeds, of reslab.claims.CLAIMS
+probes: [responses]                  # that look into its nets before the report, of reslab.probes.probing.PROBES
 opt_in: {depth: 1202, shortcut: A}   # a grid, or several, that only --opt-in runs
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -30,7 +31,7 @@ from .parameters import declared
 from .spec import NOTEBOOKS, Change, Experiment
 
 NEEDED = {"title": str, "question": str, "notebook": str, "report": str, "grid": dict | list}
-OPTIONAL = {"profile": str, "seeds": int, "profiles": dict, "claims": list, "opt_in": dict | list}
+OPTIONAL = {"profile": str, "seeds": int, "profiles": dict, "claims": list, "probes": list, "opt_in": dict | list}
 OF_A_PROFILE = {"seeds": int, "report": str, "grid": dict | list}
 WORDS = {
     str: "text",
@@ -86,6 +87,7 @@ def read(path: Path) -> Experiment:
         changes,
         _claims(spec, values.get("claims", [])),
         _plain(opt_in),
+        _probes(spec, values.get("probes", [])),
         file=path,
     )
 
@@ -198,14 +200,29 @@ def _claims(spec: Lines, names: list[Any]) -> tuple[str, ...]:
         return ()
     from ..claims import CLAIMS  # here, because of scipy, and most who read a study have no need of it
 
-    for place, (name, line) in enumerate(zip(names, spec.item_lines("claims"), strict=True)):
+    return _listed(spec, "claim", names, CLAIMS, "degradation-test", "`reslab claims` shows all")
+
+
+def _probes(spec: Lines, names: list[Any]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    from ..probes.probing import PROBES
+
+    return _listed(spec, "probe", names, PROBES, "responses", "`reslab probe --help` names all")
+
+
+def _listed(
+    spec: Lines, kind: str, names: list[Any], known: Collection[str], example: str, hint: str
+) -> tuple[str, ...]:
+    """The names under `kind`s, if all are known and none is there twice."""
+    for place, (name, line) in enumerate(zip(names, spec.item_lines(f"{kind}s"), strict=True)):
         if not isinstance(name, str):
-            raise spec.error(f"claims should be a list of names, such as degradation-test, not of {name!r}", line)
-        if name not in CLAIMS:
-            (close,) = get_close_matches(name, list(CLAIMS), n=1, cutoff=0.0)
-            raise spec.error(f"there is no claim {name!r}; did you mean {close!r}? `reslab claims` shows all", line)
+            raise spec.error(f"{kind}s should be a list of names, such as {example}, not of {name!r}", line)
+        if name not in known:
+            (close,) = get_close_matches(name, list(known), n=1, cutoff=0.0)
+            raise spec.error(f"there is no {kind} {name!r}; did you mean {close!r}? {hint}", line)
         if name in names[:place]:
-            raise spec.error(f"claim {name!r} is there twice", line)
+            raise spec.error(f"{kind} {name!r} is there twice", line)
     return tuple(names)
 
 

@@ -24,18 +24,19 @@ ALL = "all"
 def probe_command(
     filters: Filters,
     names: Annotated[
-        str, typer.Argument(metavar="[PROBES]", help="responses, signals, lesions, roughness, with commas; or all.")
+        str, typer.Argument(metavar="PROBES", help="responses, signals, lesions, roughness, with commas; or all.")
     ] = ALL,
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="Ids, parts of ids, or paths. Default: all done.")
+        list[str] | None, typer.Argument(metavar="RUN", help="Ids, parts of ids, or paths. Default: all done.")
     ] = None,
     store: Store = None,
     data: Data = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... Default: the best one here.")] = None,
 ) -> None:
-    """Look into the nets of finished runs, and keep what is found with the runs: `reslab claims` reads it.
+    """Look into the nets of finished runs: responses, signals, lesions, roughness.
 
-    What is there is not measured again; stopped, the same command goes on where it was.
+    What is found is kept in the run folders, where `reslab claims` reads it, and is not measured again. Stopped, the
+    same command goes on where it was.
     """
     from ..probes.probing import PROBES, check_probes, probe
 
