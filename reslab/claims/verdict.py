@@ -105,6 +105,11 @@ class Verdict:
         return tuple(number.published for number in self.numbers)
 
     @property
+    def held(self) -> str:
+        """The interval of the finding that decides, in its unit; "" where there is none."""
+        return f"{self.unit.range(self.interval)} {self.unit.difference}".rstrip() if self.interval else ""
+
+    @property
     def commands(self) -> list[str]:
         """Command lines that probe `to_probe` and train `to_run`."""
         return [*self.probe_commands, *self.train_commands]
