@@ -9,6 +9,7 @@ from .drawing import block_drawing
 from .finals import final_errors
 from .identity import identity_curves
 from .images import image_grid
+from .lesions import lesion_bars, lesion_curves
 from .maps import feature_maps
 from .sensitivity import relative_change, sensitivity_curves
 from .stage_maps import stage_maps
@@ -33,6 +34,8 @@ __all__ = [
     "final_errors",
     "identity_curves",
     "image_grid",
+    "lesion_bars",
+    "lesion_curves",
     "net_colour",
     "net_label",
     "relative_change",

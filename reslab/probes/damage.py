@@ -55,9 +55,8 @@ def random_lesions(study: LesionStudy, counts: Sequence[int], draws: int = 10, s
 
 def swappable(study: LesionStudy) -> list[tuple[int, int]]:
     """The pairs of blocks that can change places, by their positions: of one shape, which they keep."""
-    shapes = [study.shape(name) for name in study.blocks]
-    keeps = [inside == outside and stride == 1 for inside, outside, stride in shapes]
-    return [(i, j) for i, j in combinations(range(len(shapes)), 2) if keeps[i] and shapes[i] == shapes[j]]
+    keeping = [(i, name) for i, name in enumerate(study.blocks) if name not in study.reshaping]
+    return [(i, j) for (i, a), (j, b) in combinations(keeping, 2) if study.shape(a) == study.shape(b)]
 
 
 def reorderings(study: LesionStudy, counts: Sequence[int], draws: int = 10, seed: int = 0) -> list[Damage]:

@@ -106,6 +106,11 @@ class LesionStudy:
         path = tuple((self._blocks[name], name in deleted) for name in order)
         return torch.cat([batch.logits(path) for batch in self._batches])
 
+    @property
+    def reshaping(self) -> tuple[str, ...]:
+        """The blocks that change the shape: those that begin a stage."""
+        return tuple(name for name, block in self._blocks.items() if block.shortcut.changes_shape)
+
     def shape(self, name: str) -> tuple[int, int, int]:
         """Channels of the block's input, of its output, and its stride."""
         shortcut = self._blocks[name].shortcut
