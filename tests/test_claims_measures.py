@@ -88,6 +88,7 @@ def test_roughness_is_as_it_is_and_negative_curvature_in_percent():
 
 def test_units_are_written_behind_numbers_and_differences():
     assert PERCENT.value(9.2, 0.25) == "9.20 ± 0.25 %" and POINTS.value(4) == "4.00 points"
+    assert DECADES.value(-0.001) == "0.00 decades"
     assert DECADES.value(-0.126, 0.02) == "−0.13 ± 0.02 decades" and DECADES.amount(1) == "1 decade"
     assert PERCENT.amount(0.5) == "0.5 points"
     plain = Unit("", "", "roughness", 3)

@@ -157,7 +157,7 @@ def test_each_number_is_in_its_own_unit(looked_into):
     table = ledger(looked_into, ["degradation-test", *INSIDE])
     assert not table.in_points and table.head[3] == "difference"
     words = {v.claim.name: [table._said(f) for f in v.findings] for v in table}
-    assert words["degradation-test"] == ["+0.00 no interval points"]  # all errors are 9 in truth
+    assert words["degradation-test"] == ["+0.00 points, no interval"]  # all errors are 9 in truth
     assert {name: [said.rpartition("]")[2] for said in words[name]] for name in INSIDE} == {
         "responses-residual": [""],
         "gradients-healthy": [" decades"],

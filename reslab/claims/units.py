@@ -15,7 +15,7 @@ class Unit:
     def value(self, mean: float, std: float | None = None) -> str:
         """9.20 ± 0.20 %."""
         spread = f" ± {std:.{self.decimals}f}" if std is not None else ""
-        return _minus(f"{mean:.{self.decimals}f}{spread} {self.number}".rstrip())
+        return _minus(f"{mean:z.{self.decimals}f}{spread} {self.number}".rstrip())
 
     def change(self, effect: float) -> str:
         """+3.30, without the unit."""

@@ -55,15 +55,18 @@ class Finding:
         return f"{self.second} − {self.first}, {self.measure}"
 
     def __str__(self) -> str:
-        """Effect and interval; the unit is said unless it is percentage points."""
-        held = self.unit.range(self.interval) if self.interval else "no interval"
-        unit = "" if self.unit.axis == PERCENT.axis else self.unit.difference
-        return f"{self.unit.change(self.effect)} {held} {unit}".rstrip()
+        return self._said("" if self.unit.axis == PERCENT.axis else self.unit.difference)
 
     @property
     def with_unit(self) -> str:
-        """Effect and interval where differences of several units stand together."""
-        return str(self) if self.unit.axis != PERCENT.axis else f"{self} {self.unit.difference}"
+        """Effect and interval where differences of several units stand together: percentage points are said too."""
+        return self._said(self.unit.difference)
+
+    def _said(self, unit: str) -> str:
+        effect = self.unit.change(self.effect)
+        if self.interval:
+            return f"{effect} {self.unit.range(self.interval)} {unit}".rstrip()
+        return f"{effect} {unit}, no interval" if unit else f"{effect} no interval"
 
 
 @dataclass(frozen=True, repr=False)
