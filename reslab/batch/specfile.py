@@ -14,11 +14,11 @@ profiles:                            # what a profile has different: seeds, repo
 claims: [degradation-training]       # that it feeds, of reslab.claims.CLAIMS
 probes: [responses]                  # that look into its nets before the report, of reslab.probes.probing.PROBES
 opt_in: {depth: 1202, shortcut: A}   # a grid, or several, that only --opt-in runs
+record: [signals]                    # what each run keeps of its course, for probes: signals, weights
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,13 @@ from ..training.config import RunConfig
 from ..training.profiles import PROFILES
 from .grid import Grid, as_axis, check_fields, points
 from .lines import Lines, first_word
+from .listed import claims, probes, record
 from .parameters import declared
 from .spec import NOTEBOOKS, Change, Experiment
 
 NEEDED = {"title": str, "question": str, "notebook": str, "report": str, "grid": dict | list}
-OPTIONAL = {"profile": str, "seeds": int, "profiles": dict, "claims": list, "probes": list, "opt_in": dict | list}
+OPTIONAL = {"profile": str, "seeds": int, "profiles": dict, "opt_in": dict | list}
+OPTIONAL |= dict.fromkeys(("claims", "probes", "record"), list)
 OF_A_PROFILE = {"seeds": int, "report": str, "grid": dict | list}
 WORDS = {
     str: "text",
@@ -85,9 +87,10 @@ def read(path: Path) -> Experiment:
         profile,
         values.get("seeds", 1),
         changes,
-        _claims(spec, values.get("claims", [])),
+        claims(spec, values.get("claims", [])),
         _plain(opt_in),
-        _probes(spec, values.get("probes", [])),
+        probes(spec, values.get("probes", [])),
+        record(spec, values.get("record", []), notebook, takes),
         file=path,
     )
 
@@ -193,37 +196,6 @@ def _check_reaches(spec: Lines, grid: _Axes, notebook: str, takes: list[str]) ->
                 f"{name!r}; declare one of them in its parameters cell. It has: {', '.join(takes)}",
                 axis.lines[0],
             )
-
-
-def _claims(spec: Lines, names: list[Any]) -> tuple[str, ...]:
-    if not names:
-        return ()
-    from ..claims import CLAIMS  # here, because of scipy, and most who read a study have no need of it
-
-    return _listed(spec, "claim", names, CLAIMS, "degradation-test", "`reslab claims` shows all")
-
-
-def _probes(spec: Lines, names: list[Any]) -> tuple[str, ...]:
-    if not names:
-        return ()
-    from ..probes.probing import PROBES
-
-    return _listed(spec, "probe", names, PROBES, "responses", "`reslab probe --help` names all")
-
-
-def _listed(
-    spec: Lines, kind: str, names: list[Any], known: Collection[str], example: str, hint: str
-) -> tuple[str, ...]:
-    """The names under `kind`s, if all are known and none is there twice."""
-    for place, (name, line) in enumerate(zip(names, spec.item_lines(f"{kind}s"), strict=True)):
-        if not isinstance(name, str):
-            raise spec.error(f"{kind}s should be a list of names, such as {example}, not of {name!r}", line)
-        if name not in known:
-            (close,) = get_close_matches(name, list(known), n=1, cutoff=0.0)
-            raise spec.error(f"there is no {kind} {name!r}; did you mean {close!r}? {hint}", line)
-        if name in names[:place]:
-            raise spec.error(f"{kind} {name!r} is there twice", line)
-    return tuple(names)
 
 
 def _beside(path: Path, plugins: Any) -> Any:

@@ -7,8 +7,10 @@ from .costs import cost_bars, cost_table, error_table, stride_table
 from .curves import error_curves
 from .drawing import block_drawing
 from .finals import final_errors
+from .gradients import correlation_curves, path_shares, signal_history
 from .identity import identity_curves
 from .images import image_grid
+from .inside import response_curves, signal_curves
 from .lesions import lesion_bars, lesion_curves
 from .maps import feature_maps
 from .sensitivity import relative_change, sensitivity_curves
@@ -26,6 +28,7 @@ __all__ = [
     "beside",
     "block_drawing",
     "block_weights",
+    "correlation_curves",
     "cost_bars",
     "cost_table",
     "error_curves",
@@ -38,8 +41,12 @@ __all__ = [
     "lesion_curves",
     "net_colour",
     "net_label",
+    "path_shares",
     "relative_change",
+    "response_curves",
     "sensitivity_curves",
+    "signal_curves",
+    "signal_history",
     "speed",
     "stage_maps",
     "stride_table",
