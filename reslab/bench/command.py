@@ -20,6 +20,8 @@ from .tables import (
     overheads_table,
     scale_table,
     speed_table,
+    surface_sentence,
+    surface_table,
     timing_sentence,
     timing_table,
 )
@@ -82,6 +84,20 @@ def scale(json: Path | None = None, figure: Path | None = None) -> int:
         from ..figures.scale import scale as draw  # here, because plotly takes a second to load
 
         _write(figure, lambda: write_atomically(figure, draw(result).to_html(include_plotlyjs=True)), console)
+    return 0
+
+
+def surface(json: Path | None = None) -> int:
+    """Measures and prints how long a point of a loss surface takes, and how long in the obvious way."""
+    from .surface import measure_surface  # here, with what evaluates nets
+
+    with _progress() as report:
+        result = measure_surface(report)
+    console = _console()
+    console.print(surface_table(result))
+    console.print(surface_sentence(result), markup=False, highlight=False, soft_wrap=True)
+    if json:
+        _write(json, lambda: write_json(json, result), console)
     return 0
 
 

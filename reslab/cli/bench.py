@@ -37,6 +37,7 @@ def bench_command(
     runs: Annotated[
         bool, typer.Option("--runs", help="Measure listing, planning and orchestrating, from ten runs to ten thousand.")
     ] = False,
+    surface: Annotated[bool, typer.Option("--surface", help="Measure a point of a loss surface.")] = False,
 ) -> None:
     """How fast training is here, or what else takes time.
 
@@ -45,11 +46,14 @@ def bench_command(
     with sentences("Stopped; nothing was written."):
         speed_only = dict(baseline=baseline, against=against, device=device)
         if overheads:
-            _refuse("--overheads", speed_only | dict(figure=figure, runs=runs or None))
+            _refuse("--overheads", speed_only | dict(figure=figure, runs=runs or None, surface=surface or None))
             raise typer.Exit(command.overheads(data, json))
         if runs:
-            _refuse("--runs", speed_only | dict(data=data))
+            _refuse("--runs", speed_only | dict(data=data, surface=surface or None))
             raise typer.Exit(command.scale(json, figure))
+        if surface:
+            _refuse("--surface", speed_only | dict(data=data, figure=figure))
+            raise typer.Exit(command.surface(json))
         wanted = tuple(dict.fromkeys(whole_numbers("depths", depths, "20,56")))
         archive = command.find_archive(data) if baseline else None
         plan = Plan(wanted, pairs, device, baseline, archive, iterations)

@@ -12,14 +12,21 @@ from pathlib import Path
 
 from ..files import cache_folder, write_atomically
 
-SOURCE = Path(__file__).with_name("norm.cpp")
+FOLDER = Path(__file__).parent
 # native: the widest vectors of this CPU. fopenmp: torch's own threads, whose library is loaded already.
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
 
 POINTER, INT, INT64, FLOAT = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
-SIGNATURES = dict(
-    forward=[INT64, INT64, *[POINTER] * 9, FLOAT, FLOAT, INT, INT, INT],
-    backward=[INT64, INT64, *[POINTER] * 11, INT],
+FORWARD = [INT64, INT64, *[POINTER] * 9, FLOAT, FLOAT, INT, INT, INT]
+BACKWARD = [INT64, INT64, *[POINTER] * 11, INT]
+# Of each source: what its functions take, and give if anything.
+SIGNATURES: dict[str, dict[str, tuple[list[type], type | None]]] = dict(
+    norm={
+        f"{precision}_{name}": (types, None)
+        for precision in ("float32", "bfloat16")
+        for name, types in (("forward", FORWARD), ("backward", BACKWARD))
+    },
+    conv=dict(convolve=([INT64, POINTER], None), convolve_block=([], INT64), convolve_bfloat16=([], INT64)),
 )
 
 
@@ -28,22 +35,21 @@ class BuildError(Exception):
 
 
 @functools.cache
-def kernels() -> ctypes.CDLL:
-    """The compiled kernels: from the cache, or built in about two seconds. Raises BuildError."""
+def kernels(source: str = "norm") -> ctypes.CDLL:
+    """The compiled kernels of norm.cpp or conv.cpp: from the cache, or built in some seconds. Raises BuildError."""
     compiler = _compiler()
-    path = cache_folder() / f"kernels-{_fingerprint(compiler)}.so"
+    path = cache_folder() / f"kernels-{_fingerprint(compiler, source)}.so"
     try:
         try:
             library = ctypes.CDLL(str(path))
         except OSError:  # not there, or damaged
-            _build(compiler, path)
+            _build(compiler, source, path)
             library = ctypes.CDLL(str(path))
     except OSError as error:
         raise BuildError(f"{error}; set RESLAB_CACHE to a folder that programs can be loaded from") from None
-    for name, types in SIGNATURES.items():
-        for precision in ("float32", "bfloat16"):
-            function = getattr(library, f"{precision}_{name}")
-            function.argtypes, function.restype = types, None
+    for name, (takes, gives) in SIGNATURES[source].items():
+        function = getattr(library, name)
+        function.argtypes, function.restype = takes, gives
     return library
 
 
@@ -68,15 +74,19 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
-def _fingerprint(compiler: list[str]) -> str:
+def _fingerprint(compiler: list[str], source: str = "norm") -> str:
     """Of the source, the flags, the compiler's version and what "native" means on this CPU: all are in its macros."""
     macros = _run([*compiler, *FLAGS, "-dM", "-E", "-x", "c++", "/dev/null"])
-    return hashlib.sha256(SOURCE.read_bytes() + macros.encode() + " ".join(FLAGS).encode()).hexdigest()[:16]
+    return hashlib.sha256(_path(source).read_bytes() + macros.encode() + " ".join(FLAGS).encode()).hexdigest()[:16]
 
 
-def _build(compiler: list[str], path: Path) -> None:
+def _path(source: str) -> Path:
+    return FOLDER / f"{source}.cpp"
+
+
+def _build(compiler: list[str], source: str, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder) / path.name
-        _run([*compiler, *FLAGS, str(SOURCE), "-o", str(fresh)])
+        _run([*compiler, *FLAGS, str(_path(source)), "-o", str(fresh)])
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, fresh.read_bytes())  # two processes may build at once: the last one stays

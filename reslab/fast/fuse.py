@@ -9,7 +9,7 @@ from ..nets.tracing import Tracer
 from .norm import FusedNorm
 
 
-class _Tracer(Tracer):
+class LookingIn(Tracer):
     """Looks into reslab's own shortcuts but not into a user's, which may hold any Python: it is called as it is.
 
     Nor into a module without children, which may ask whether it is training: traced, the answer would stay.
@@ -26,9 +26,9 @@ def fuse(net: nn.Module) -> nn.Module:
     Same mathematics, other rounding: see FusedNorm. `net` itself is left as it is; train() and eval() of the result
     switch the layers of both.
     """
-    graph = _Tracer().trace(net)
+    graph = LookingIn().trace(net)
     fused = fx.GraphModule(net, graph)
-    norms = [node for node in graph.nodes if _is(fused, node, nn.BatchNorm2d)]
+    norms = [node for node in graph.nodes if is_module(fused, node, nn.BatchNorm2d)]
     replaced = [_fuse_one(fused, norm) for norm in norms]
     for node in replaced:
         _branch(fused, node)
@@ -36,21 +36,22 @@ def fuse(net: nn.Module) -> nn.Module:
     return fused
 
 
-def _is(fused: fx.GraphModule, node: object, kind: type[nn.Module]) -> bool:
+def is_module(fused: fx.GraphModule, node: object, kind: type[nn.Module]) -> bool:
+    """Whether `node` of the graph calls a module of this kind."""
     return isinstance(node, fx.Node) and node.op == "call_module" and isinstance(fused.get_submodule(node.target), kind)
 
 
 def _fuse_one(fused: fx.GraphModule, norm: fx.Node) -> fx.Node:
     """Replaces `norm`, an addition that is its only reader, and a ReLU that is the last one's only reader."""
     chain, inputs = [norm], list(norm.args)
-    reader = _only(norm.users)
+    reader = only(norm.users)
     if reader and reader.target is operator.add:
         others = [a for a in reader.args if a is not norm]
         if len(others) == 1 and isinstance(others[0], fx.Node):
             inputs += others
             chain.append(reader)
-    reader = _only(chain[-1].users)
-    rectifies = _is(fused, reader, nn.ReLU)
+    reader = only(chain[-1].users)
+    rectifies = is_module(fused, reader, nn.ReLU)
     if rectifies:
         chain.append(reader)
     name = f"fused_{norm.name}"
@@ -63,7 +64,8 @@ def _fuse_one(fused: fx.GraphModule, norm: fx.Node) -> fx.Node:
     return node
 
 
-def _only(nodes) -> fx.Node | None:
+def only(nodes) -> fx.Node | None:
+    """The one of `nodes`, None if there are none or several."""
     return next(iter(nodes)) if len(nodes) == 1 else None
 
 

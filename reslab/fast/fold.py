@@ -1,0 +1,134 @@
+"""Rewrites a net for evaluation: batch norm, addition and ReLU folded into the convolutions."""
+
+import operator
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+from ..nets.shortcuts import IdentityPadded
+from .build import BuildError, kernels
+from .conv import LANES, Affine, FoldedConv, Mean, innermost
+from .fuse import LookingIn, is_module, only
+from .tape import tape
+
+BATCH, GPU_BATCH = 125, 1000  # images at a time where torch runs
+
+
+class _Tracer(LookingIn):
+    """Takes option A as one operation, which the kernel has, instead of as the slices and zeros it is made of."""
+
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        return type(module) is IdentityPadded or super().is_leaf_module(module, name)
+
+
+class Folded:
+    """What `net` computes in evaluation, faster: logits of the images that `batches` has laid out.
+
+    It has no weights of its own: change those of `net`, then call `refold`. On a CPU, where there is a compiler, it
+    runs reslab's own kernels, in as many threads as torch has now: what comes out does not depend on their number.
+    Elsewhere torch runs. `precision` is float32, or bfloat16: products are of that where the device has them.
+    """
+
+    def __init__(self, net: nn.Module, precision: torch.dtype = torch.float32):
+        self.precision = precision
+        self.kernels = next(net.parameters()).device.type == "cpu" and _can_build()
+        self._activations = torch.float32 if self.kernels else precision
+        self._net = fx.GraphModule(net, _Tracer().trace(net.eval())).eval()
+        for kind, replace in (
+            (nn.Conv2d, self._fold),
+            (nn.BatchNorm2d, self._affine),
+            (nn.AdaptiveAvgPool2d, self._mean),
+        ):
+            for node in [n for n in self._net.graph.nodes if is_module(self._net, n, kind)]:
+                replace(node)
+        self._folded = [m for m in self._net.modules() if isinstance(m, FoldedConv | Affine)]
+        tape(self._net)
+        self._net.recompile()
+        self._threads = None
+        if self.kernels:
+            self._threads = ThreadPoolExecutor(
+                torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)
+            )
+        self.refold()
+
+    def refold(self) -> None:
+        """Takes the net's weights as they are now."""
+        for module in self._folded:
+            module.refold()
+
+    def batches(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """`images`, float [N, 3, H, W], as calls take them: the last batch may have images of zeros at its end."""
+        if not self.kernels:
+            images = images.to(self.precision).contiguous(memory_format=torch.channels_last)
+            return list(images.split(BATCH if images.device.type == "cpu" else GPU_BATCH))
+        padded = F.pad(images, (0, 0, 0, 0, 0, 0, 0, -len(images) % LANES))
+        return [innermost(batch) for batch in padded.split(LANES)]
+
+    def __call__(self, batches: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Logits, float32 [images of all batches, classes]."""
+        return torch.cat(list((self._threads.map if self._threads else map)(self._logits, batches)))
+
+    @torch.inference_mode()
+    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+        reduced = self.precision != torch.float32 and not self.kernels  # whose activations are float32
+        with torch.autocast(images.device.type, self.precision if reduced else None, reduced, cache_enabled=False):
+            return self._net(images).float()
+
+    def _affine(self, node: fx.Node) -> None:
+        self._replace([node], node.args, Affine(self._net.get_submodule(node.target), self._activations))
+
+    def _mean(self, node: fx.Node) -> None:
+        if self.kernels and self._net.get_submodule(node.target).output_size == 1:
+            self._replace([node], node.args, Mean())
+
+    def _fold(self, node: fx.Node) -> None:
+        """Replaces a convolution, and of batch norm, addition and ReLU each that is the last one's only reader."""
+        chain, inputs, options = [node], list(node.args), {}
+        if is_module(self._net, only(node.users), nn.BatchNorm2d):
+            chain.append(only(node.users))
+            options["norm"] = self._net.get_submodule(chain[-1].target)
+        added = self._added(chain[-1])
+        if added is not None:
+            residual, shift = added
+            chain.append(only(chain[-1].users))
+            inputs.append(residual)
+            options |= shift
+        if is_module(self._net, only(chain[-1].users), nn.ReLU):
+            chain.append(only(chain[-1].users))
+            options["relu"] = True
+        conv = self._net.get_submodule(node.target)
+        self._replace(chain, tuple(inputs), FoldedConv(conv, kernels=self.kernels, dtype=self.precision, **options))
+
+    def _added(self, node: fx.Node) -> tuple[fx.Node, dict[str, int]] | None:
+        """What the only reader of `node` adds to it, if that is what it does, and how option A shifts it."""
+        reader = only(node.users)
+        if reader is None:
+            return None
+        if is_module(self._net, reader, IdentityPadded) and reader.args[1] is node and reader.args[0] is not node:
+            shortcut = self._net.get_submodule(reader.target)
+            extra = shortcut.out_channels - shortcut.in_channels
+            return reader.args[0], dict(stride=shortcut.stride, offset=extra // 2)
+        others = [a for a in reader.args if a is not node] if reader.target is operator.add else []
+        return (others[0], {}) if len(others) == 1 and isinstance(others[0], fx.Node) else None
+
+    def _replace(self, chain: list[fx.Node], inputs: tuple, module: nn.Module) -> None:
+        name = f"folded_{chain[0].name}"
+        self._net.add_submodule(name, module)
+        with self._net.graph.inserting_before(chain[-1]):
+            made = self._net.graph.call_module(name, inputs)
+        chain[-1].replace_all_uses_with(made)
+        for old in reversed(chain):
+            self._net.graph.erase_node(old)
+
+
+def _can_build() -> bool:
+    try:
+        kernels("conv")
+    except BuildError as error:
+        warnings.warn(f"evaluating without compiled kernels, several times slower: {error}", stacklevel=3)
+        return False
+    return True

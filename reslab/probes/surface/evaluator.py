@@ -1,0 +1,60 @@
+"""Loss and error of one net with many weights, on the same images each time, as fast as this machine can."""
+
+import copy
+from collections.abc import Iterable
+from contextlib import ExitStack
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ...fast import kept_heap
+from ...fast.fold import Folded
+from ...training.loop import repeatable
+from .plane import Plane
+from .weights import put_on
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class Evaluator:
+    """Evaluates `net`, with other weights, on images [N, 3, H, W], float, and labels [N], on their device.
+
+    The net runs in evaluation mode, with batch norm folded into the convolutions in float32: see reslab.fast.fold. In
+    "fp32" the loss is that of the eager net to 1e-5 of itself; in "bf16", which is for GPUs, to about 1 %. The loss is
+    summed in float64. Where logits are beyond float32 the loss is infinite. Use it in a `with` statement.
+    """
+
+    def __init__(self, net: nn.Module, images: torch.Tensor, labels: torch.Tensor, precision: str = "fp32"):
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision={precision!r} is unknown; allowed: {', '.join(PRECISIONS)}")
+        self._net = copy.deepcopy(net).to(images.device).eval().requires_grad_(False)
+        self._vector = put_on(self._net)
+        self._variances = [m.running_var for m in self._net.modules() if isinstance(m, nn.BatchNorm2d)]
+        self._folded = Folded(self._net, PRECISIONS[precision])
+        self._batches, self._labels = self._folded.batches(images), labels
+        self._inside = ExitStack()
+
+    def __enter__(self) -> "Evaluator":
+        self._inside.enter_context(repeatable(torch.get_num_threads(), self._labels.device))
+        self._inside.enter_context(kept_heap())
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._inside.close()
+
+    @torch.inference_mode()
+    def __call__(self, weights: torch.Tensor) -> tuple[float, float]:
+        """Mean cross-entropy in nats, and error in percent, with the state [D]: see reslab.probes.surface.weights."""
+        self._vector.copy_(weights)
+        for variance in self._variances:  # a plane may leave the nets that it goes through far behind
+            variance.clamp_(min=0)
+        self._folded.refold()
+        logits = self._folded(self._batches)[: len(self._labels)].double()
+        loss = F.cross_entropy(logits, self._labels).item()
+        wrong = (logits.argmax(1) != self._labels).sum().item()
+        return loss if loss == loss else float("inf"), 100 * wrong / len(self._labels)
+
+    def evaluate(self, plane: Plane, points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+        """Loss and error at each (x, y) of the plane."""
+        return [self(plane.at(x, y)) for x, y in points]
