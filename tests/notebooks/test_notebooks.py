@@ -17,7 +17,7 @@ from reslab.batch.sharing import as_experiment
 from reslab.batch.spec import Experiment
 from reslab.claims import CLAIMS, evaluate
 from reslab.probes import result, subject
-from tests.claims_fixtures import make_net
+from tests.claims_fixtures import find, make_net
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -206,14 +206,17 @@ def test_the_explorers_experiment_file_is_a_study(tmp_path):
 
 def test_claims(tmp_path):
     for depth, errors in ((8, [12.0, 12.3, 12.9]), (14, [15.0, 15.3, 15.9])):
-        make_net(tmp_path / "runs", errors, depth=depth, shortcut="none")
+        plain = make_net(tmp_path / "runs", errors, depth=depth, shortcut="none")
         make_net(tmp_path / "runs", errors[:1], depth=depth)
+        for run, gradient in zip(plain, errors, strict=True):
+            find(run, "signals", [dict(gradient=gradient), dict(gradient=1.0)])
     notebook = papermill("09_claims.ipynb", tmp_path, "-p", "claim", "degradation-test", "-p", "links", "../runs")
     verdicts = evaluate(RunStore(tmp_path / "runs"))
     page = outputs(notebook, "ledger")[0]["data"]["text/html"]
     assert all(escape(claim.statement) in page for claim in CLAIMS.values()) and page.count('href="../runs/') >= 6
     rows = [finding for verdict in verdicts for finding in verdict.findings]
     assert len(rows) > 3 and len(figure(notebook, "picture")["data"]) == len(rows)
+    assert "· decades ·" in figure(notebook, "picture")["layout"]["xaxis2"]["title"]["text"]
     seeds = outputs(notebook, "seeds")[0]["data"]["text/markdown"].splitlines()
     assert len(seeds) == 5 and "residual-gains-from-depth (against)" in seeds[2] and "residual" not in seeds[3]
     apart = outputs(notebook, "apart")[0]["data"]["text/markdown"]
@@ -222,9 +225,13 @@ def test_claims(tmp_path):
     several = outputs(notebook, "several")[0]["data"]["text/markdown"]
     (row,) = [line for line in several.splitlines() if line.startswith("| degradation-test ")]
     (alone,) = evaluate(RunStore(tmp_path / "runs"), ["degradation-test"])
-    assert all("[{:+.2f}, {:+.2f}] supported".format(*v.interval) in row for v in (alone, found))
+    low, high = (f"{end:+.2f}" for end in alone.interval)
+    assert f"| [{low}, {high}] points supported |" in row and f"{found.held} supported" in row
     assert alone.interval[0] > found.interval[0]
+    (row,) = [line for line in several.splitlines() if line.startswith("| gradients-healthy ")]
+    assert row.count(" decades ") == 2
     end = outputs(notebook, "end")[0]["data"]["text/markdown"]
+    assert "a look into 5 of these" in end and "4 to probe" in page
     assert "From 8 runs" in end and f"{sum(v.words == 'supported' for v in verdicts) - 2} supported" in end
     assert len(nbformat.writes(notebook)) < 300_000
 
