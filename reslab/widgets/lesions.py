@@ -8,7 +8,7 @@ import ipywidgets as ipw
 from ..figures.inside import Key, Look, looks
 from ..probes.damage import swappable
 from ..probes.lesions import LesionStudy
-from .blocks import ROW_CSS, BlockRow, row_picture
+from .blocks import ROW_CSS, BlockRow, ink_on, row_picture
 from .button import Button
 from .panel import Panel, html
 
@@ -87,6 +87,7 @@ class Lesions(Panel):
         row = BlockRow(
             name=look.label,
             colour=look.colour,
+            ink=ink_on(look.colour),
             blocks=blocks,
             order=blocks,
             reshaping=list(study.reshaping),
