@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import ipywidgets as ipw
 
 from ..figures.inside import Key, Look, looks
+from ..figures.svg import accent
 from ..probes.damage import swappable
 from ..probes.lesions import LesionStudy
 from .blocks import ROW_CSS, BlockRow, ink_on, row_picture
@@ -86,7 +87,7 @@ class Lesions(Panel):
         blocks, whole = list(study.blocks), study.error()
         row = BlockRow(
             name=look.label,
-            colour=look.colour,
+            colour=accent(look.colour),
             ink=ink_on(look.colour),
             blocks=blocks,
             order=blocks,
