@@ -2,12 +2,19 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from reslab.probes.surface import PathPoint, Surface
+from reslab.probes.surface import PathPoint, Plan, Surface
+from reslab.probes.surface.grid import FOLDER, Grid
+from reslab.runs import Run
+
+
+def bowl(x: float, y: float) -> float:
+    return 0.1 + x**2 + 2 * y**2
 
 
 def make_surface(
-    loss: Callable[[float, float], float] = lambda x, y: 0.1 + x**2 + 2 * y**2,
+    loss: Callable[[float, float], float] = bowl,
     name: str = "ResNet-20",
     points: int = 5,
     line: bool = False,
@@ -24,3 +31,25 @@ def make_surface(
     return Surface(
         name, tuple(x), tuple(y), losses, errors, 500, "train", directions, tuple(PathPoint(*p) for p in path)
     )
+
+
+def begin_grid(run: Run, plan: Plan, name: str = "ResNet-20") -> Grid:
+    """The grid that `reslab surface` would begin for a run, without the net."""
+    grid = Grid(run.path / FOLDER / plan.name)
+    axis = plan.axes([(0.0, 0.0)])[0]
+    shown = dict(net=name, images=plan.images, split=plan.split, words="two random directions", share=None, path=[])
+    grid.begin(dict(run=run.id, plan=plan.to_dict(), x=axis, y=axis) | shown)
+    return Grid(grid.folder)
+
+
+def fill_grid(
+    run: Run, plan: Plan, points: int | None = None, loss: Callable[[float, float], float] = bowl, **begun
+) -> None:
+    """Its first so many points, from the middle outwards, or all of them, as another process would write them."""
+    grid = begin_grid(run, plan, **begun)
+    count = len(grid.order) if points is None else points
+    found = {point: (loss(*grid.place(point)), 10.0) for point in grid.order[:count]}
+    tile = next(iter(grid.look()[1]))
+    grid.keep(replace(tile, claims=0), "other", found)
+    if count == len(grid.order):
+        grid.finish(found)

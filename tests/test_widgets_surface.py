@@ -1,7 +1,5 @@
 """The loss surface's panel over grids that grow under it, without a browser."""
 
-from dataclasses import replace
-
 import pytest
 
 from reslab import RunConfig, RunStore
@@ -10,34 +8,14 @@ from reslab.probes.surface import Plan
 from reslab.probes.surface.grid import FOLDER, Grid
 from reslab.widgets import LossSurface
 
+from .surface_fixtures import fill_grid
+
 PLAN = Plan(points=3, images=500)
 
 
 @pytest.fixture
 def pair(tmp_path):
     return [RunStore(tmp_path).create(RunConfig(shortcut=shortcut)) for shortcut in ("none", "A")]
-
-
-def begin(run) -> Grid:
-    grid = Grid(run.path / FOLDER / PLAN.name)
-    header = dict(
-        net=run.id[:9], images=500, split="train", words="two random directions", path=[], plan=PLAN.to_dict()
-    )
-    grid.begin(header | dict(run=run.id, x=[-1.0, 0.0, 1.0], y=[-1.0, 0.0, 1.0], share=None))
-    return Grid(grid.folder)
-
-
-def find(run, points: int = 9) -> None:
-    """The first so many points, as another process would write them."""
-    grid = begin(run)
-    tile = grid.look()[1][0]
-    if tile.claims == 0:
-        grid.claim(tile, "other")
-        tile = grid.look()[1][0]
-    found = {point: (1.0 + point, 10.0 * point) for point in grid.order[:points]}
-    grid.keep(replace(tile, claims=tile.claims - 1), "other", found)
-    if points == 9:
-        grid.finish(found)
 
 
 def surfaces(pair):
@@ -50,7 +28,7 @@ def words(panel) -> str:
 
 def test_what_is_shown_is_what_the_controls_say(pair):
     for run in pair:
-        find(run)
+        fill_grid(run, PLAN)
     panel = LossSurface({"20 layers": pair}, PLAN, live=True)
     both = surfaces(pair)
     assert panel.figure == loss_surfaces(both, data="shapes") and panel._said.value == ""
@@ -66,13 +44,13 @@ def test_a_grid_fills_as_another_process_computes_it(pair):
     panel = LossSurface({"20 layers": pair}, PLAN, live=True)
     command = f"reslab surface {pair[0].id} {pair[1].id} --points 3 --images 500 --store {pair[0].path.parent}"
     assert "computed yet" in words(panel) and command in panel._said.value
-    find(pair[1], 4)
+    fill_grid(pair[1], PLAN, 4)
     panel._follow()
     assert "4 of 9 points" in words(panel) and "plain-20, ResNet-20" in panel._said.value
-    find(pair[1])
+    fill_grid(pair[1], PLAN)
     panel._follow()
     assert "of 9 points" not in words(panel) and "complete: plain-20." in panel._said.value
-    find(pair[0])
+    fill_grid(pair[0], PLAN)
     panel._follow()
     assert panel.figure == loss_surfaces(surfaces(pair), data="shapes") and panel._said.value == ""
     shown = panel.figure
@@ -83,7 +61,7 @@ def test_a_grid_fills_as_another_process_computes_it(pair):
 def test_pairs_to_choose_from(pair, tmp_path):
     deep = [RunStore(tmp_path).create(RunConfig(shortcut=shortcut, depth=56)) for shortcut in ("none", "A")]
     for run in (*pair, *deep):
-        find(run)
+        fill_grid(run, PLAN)
     panel = LossSurface({"20 layers": pair, "56 layers": deep}, PLAN, live=True)
     panel.controls["pair"].value = "56 layers"
     assert panel.figure == loss_surfaces(surfaces(deep), data="shapes")
@@ -91,7 +69,7 @@ def test_pairs_to_choose_from(pair, tmp_path):
 
 def test_a_browser_without_webgl_gets_contours_and_is_told(pair):
     for run in pair:
-        find(run)
+        fill_grid(run, PLAN)
     panel = LossSurface({"20 layers": pair}, PLAN, live=True)
     panel.plot.webgl = False  # which the browser says
     assert panel.figure == loss_contours(surfaces(pair), data="shapes")
@@ -100,7 +78,7 @@ def test_a_browser_without_webgl_gets_contours_and_is_told(pair):
 
 def test_without_a_front_end_both_views_stand_there(pair):
     for run in pair:
-        find(run)
+        fill_grid(run, PLAN)
     panel = LossSurface({"20 layers": pair}, live=False, points=3, images=500)
     space, flat, hint = panel.still()
     both = surfaces(pair)
@@ -109,7 +87,7 @@ def test_without_a_front_end_both_views_stand_there(pair):
 
 
 def test_without_a_front_end_the_command_for_what_is_missing_stands_there(pair):
-    find(pair[0])
+    fill_grid(pair[0], PLAN)
     (*_, hint) = LossSurface({"20 layers": pair}, PLAN, live=False).still()
     assert "complete: ResNet-20." in hint.data and f"reslab surface {pair[0].id} {pair[1].id}" in hint.data
 
