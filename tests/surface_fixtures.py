@@ -1,52 +1,55 @@
-"""A grid whose loss is known, and processes that compute it and may be killed."""
+"""Loss surfaces in closed form."""
 
-import json
-import multiprocessing
-import os
-import time
-from pathlib import Path
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from reslab.files import place
-from reslab.probes.surface import worker
-from reslab.probes.surface.grid import Grid
-
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["reslab.probes.surface.worker"])
-AXIS = [-1.0, -0.5, 0.0, 0.5, 1.0]
-HEADER = dict(net="a bowl", images=1, split="train", words="known", x=AXIS, y=[y / 3 for y in AXIS], path=[])
+from reslab.probes.surface import PathPoint, Plan, Surface
+from reslab.probes.surface.grid import FOLDER, Grid
+from reslab.runs import Run
 
 
-def bowl(x: float, y: float) -> tuple[float, float]:
-    """Loss and error, with digits that a rounded file would lose."""
-    return 1 / 3 + 0.1 * x + 2 * x * x + x * y + 3 * y * y, 100 / 7 * abs(x)
+def bowl(x: float, y: float) -> float:
+    return 0.1 + x**2 + 2 * y**2
 
 
-def begin(folder: str | Path) -> Grid:
-    """The grid, begun."""
-    Grid(place(folder)).begin(HEADER)
-    return Grid(place(folder))
+def make_surface(
+    loss: Callable[[float, float], float] = bowl,
+    name: str = "ResNet-20",
+    points: int = 5,
+    line: bool = False,
+    missing: Sequence[tuple[int, int]] = (),
+    directions: str = "two random directions, filter-normalised, seed 0",
+    path: Sequence[tuple[int, float, float]] = (),
+) -> Surface:
+    """`loss` over [-1, 1] x [-1, 1], the error ten times as much; `missing` are (row, column)."""
+    x = [2 * i / (points - 1) - 1 for i in range(points)]
+    y = [0.0] if line else x
+    grid = [[math.nan if (j, i) in missing else loss(at, up) for i, at in enumerate(x)] for j, up in enumerate(y)]
+    losses = tuple(map(tuple, grid))
+    errors = tuple(tuple(min(100.0, 10 * value) if value == value else value for value in row) for row in grid)
+    return Surface(
+        name, tuple(x), tuple(y), losses, errors, 500, "train", directions, tuple(PathPoint(*p) for p in path)
+    )
 
 
-def start(folder: str | Path, log: Path, seconds: float = 0.0, environment: dict[str, str] | None = None):
-    """A process that computes the grid, each point in so many seconds, and writes to `log` which ones."""
-    process = CONTEXT.Process(target=_compute, args=(str(folder), log, seconds, environment or {}))
-    process.start()
-    return process
+def begin_grid(run: Run, plan: Plan, name: str = "ResNet-20") -> Grid:
+    """The grid that `reslab surface` would begin for a run, without the net."""
+    grid = Grid(run.path / FOLDER / plan.name)
+    axis = plan.axes([(0.0, 0.0)])[0]
+    shown = dict(net=name, images=plan.images, split=plan.split, words="two random directions", share=None, path=[])
+    grid.begin(dict(run=run.id, plan=plan.to_dict(), x=axis, y=axis) | shown)
+    return Grid(grid.folder)
 
 
-def _compute(folder: str, log: Path, seconds: float, environment: dict[str, str]) -> None:
-    os.environ.update(environment)
-    worker.KEEP_EVERY = worker.LOOK_EVERY = worker.LOOK_EVERY_REMOTE = 0.05
-
-    def evaluate(x: float, y: float) -> tuple[float, float]:
-        time.sleep(seconds)
-        with open(log, "a") as file:
-            file.write(json.dumps([os.getpid(), x, y]) + "\n")
-        return bowl(x, y)
-
-    worker.compute(begin(folder), evaluate)
-
-
-def computed(log: Path) -> list[tuple[int, float, float]]:
-    """Who computed which points, in order."""
-    return [tuple(json.loads(line)) for line in log.read_text().splitlines()] if log.exists() else []
+def fill_grid(
+    run: Run, plan: Plan, points: int | None = None, loss: Callable[[float, float], float] = bowl, **begun
+) -> None:
+    """Its first so many points, from the middle outwards, or all of them, as another process would write them."""
+    grid = begin_grid(run, plan, **begun)
+    count = len(grid.order) if points is None else points
+    found = {point: (loss(*grid.place(point)), 10.0) for point in grid.order[:count]}
+    tile = next(iter(grid.look()[1]))
+    grid.keep(replace(tile, claims=0), "other", found)
+    if count == len(grid.order):
+        grid.finish(found)

@@ -12,7 +12,7 @@ from reslab.probes.surface import worker
 from reslab.probes.surface.grid import TILE, Grid
 
 from .processes import wait_until
-from .surface_fixtures import AXIS, HEADER, begin, bowl, computed, start
+from .grid_fixtures import AXIS, HEADER, begin, bowl, computed, start
 
 EXPECTED = tuple(tuple(bowl(x, y / 3) for x in AXIS) for y in AXIS)
 

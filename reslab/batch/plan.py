@@ -135,7 +135,7 @@ def make_plan(
     if (own := _report_parameters(study, reports, given, opt_in, told | others)) is not None:
         check_names(own, reports, shows.name)
         report = Report(shows, own)
-    runs = tuple(_planned(configs, RunStore(shelf.url), study.notebook, takes, where))
+    runs = tuple(_planned(configs, RunStore(shelf.url), study, takes, where))
     engine = engine or EngineOptions()
     data = where.get("data", "")
     return Plan(study, profile, seeds, runs, shelf.url, data, engine, given, others, opt_in, report, general)
@@ -187,13 +187,15 @@ def _report_parameters(
 
 
 def _planned(
-    configs: list[RunConfig], store: RunStore, notebook: Path, takes: list[str], where: dict[str, str]
+    configs: list[RunConfig], store: RunStore, study: Experiment, takes: list[str], where: dict[str, str]
 ) -> Iterable[Planned]:
     labels = Counter(_label(config) for config in configs)
     runs = [store.run(config) for config in configs]
     for config, run, state in zip(configs, runs, with_notebooks(runs, states(runs)), strict=True):
         label = _label(config) if labels[_label(config)] == 1 else config.id
-        parameters = run_parameters(config, takes, notebook.name) | where
+        parameters = run_parameters(config, takes, study.notebook.name) | where
+        if study.record:
+            parameters["record"] = list(study.record)
         if "wait" in takes:  # whoever waits could train another run meanwhile
             parameters["wait"] = False
         at = {"new": 0, "done": config.iterations, "unshown": config.iterations}.get(state)

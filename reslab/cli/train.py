@@ -30,6 +30,9 @@ def train_command(
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes that decode pictures. Default: by the cores; 0: none.")
     ] = None,
+    record: Annotated[
+        str, typer.Option(help="What the run keeps of its course, for probes: signals, weights or signals,weights.")
+    ] = "",
     wait: Annotated[bool, typer.Option(help="Wait if another process trains this run, or end at once.")] = True,
     **values: Any,
 ) -> None:
@@ -42,8 +45,8 @@ def train_command(
         if threads:
             torch.set_num_threads(threads)
         bar = ProgressBar(config.net_name)
-        options = dict(device=device, data=data, compile=compile, workers=workers, progress=bar, wait=wait)
-        run = train(config, RunStore(store), **options)
+        options = dict(device=device, data=data, compile=compile, workers=workers, wait=wait, record=record)
+        run = train(config, RunStore(store), progress=bar, **options)
         if not processes.leads:
             return
         row = run.final

@@ -7,12 +7,17 @@ from .costs import cost_bars, cost_table, error_table, stride_table
 from .curves import error_curves
 from .drawing import block_drawing
 from .finals import final_errors
+from .gradients import correlation_curves, path_shares, signal_history
 from .identity import identity_curves
 from .images import image_grid
+from .inside import response_curves, signal_curves
+from .lesions import lesion_bars, lesion_curves
 from .maps import feature_maps
+from .profile import loss_profile
 from .sensitivity import relative_change, sensitivity_curves
 from .stage_maps import stage_maps
 from .style import net_colour, net_label
+from .surface import loss_contours, loss_surfaces
 from .svg import beside
 from .table import summary_table
 from .timing import timing
@@ -25,6 +30,7 @@ __all__ = [
     "beside",
     "block_drawing",
     "block_weights",
+    "correlation_curves",
     "cost_bars",
     "cost_table",
     "error_curves",
@@ -33,10 +39,19 @@ __all__ = [
     "final_errors",
     "identity_curves",
     "image_grid",
+    "lesion_bars",
+    "lesion_curves",
+    "loss_contours",
+    "loss_profile",
+    "loss_surfaces",
     "net_colour",
     "net_label",
+    "path_shares",
     "relative_change",
+    "response_curves",
     "sensitivity_curves",
+    "signal_curves",
+    "signal_history",
     "speed",
     "stage_maps",
     "stride_table",

@@ -1,8 +1,11 @@
 """What goes on inside a net: probes look at it and leave it as it was."""
 
+from .damage import Damage, random_lesions, reorderings, swappable
 from .inputs import block_inputs
 from .layers import Layer, weighted_layers
+from .lesions import Lesion, LesionStudy, SingleLesions, single_lesions
 from .paths import PathShare, gradient_by_path_length
+from .probing import PROBES, Probe, Probed, lacking, probe
 from .recorded import recorded_iterations, recorded_signals
 from .responses import Response, responses
 from .results import kept, result, results
@@ -15,12 +18,19 @@ from .subject import Subject, net_at, subject
 from .survival import Survival, survival
 
 __all__ = [
+    "PROBES",
     "Correlation",
+    "Damage",
     "Layer",
+    "Lesion",
+    "LesionStudy",
     "PathShare",
+    "Probe",
+    "Probed",
     "Response",
     "Sensitivity",
     "Signal",
+    "SingleLesions",
     "Subject",
     "Survival",
     "block_inputs",
@@ -30,19 +40,25 @@ __all__ = [
     "gradient_reach",
     "gradient_spread",
     "kept",
+    "lacking",
     "net_at",
+    "probe",
+    "random_lesions",
     "recorded_iterations",
     "recorded_signals",
+    "reorderings",
     "responses",
     "result",
     "results",
     "sensitivities",
     "settled",
     "signals",
+    "single_lesions",
     "stage_outputs",
     "strongest",
     "subject",
     "survival",
+    "swappable",
     "weighted_layers",
     "without_norm",
 ]

@@ -41,18 +41,26 @@ def signals(net: nn.Module, images: torch.Tensor, labels: torch.Tensor, training
     positions about each channel's mean, then the mean over channels: what batch norm sets. A copy looks: the net
     and torch's random numbers stay as they were; what a net draws at random, such as dropout, is the same every time.
     """
-    twin = copy.deepcopy(net).train(training)
-    layers, variances = weighted_layers(twin), {}
-    for layer in layers:
+    return signals_of_copy(copy.deepcopy(net).train(training), images, labels)
+
+
+def signals_of_copy(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> list[Signal]:
+    """What `signals` gives, in the mode that `net` is in: its running statistics are changed."""
+    layers, variances = weighted_layers(net), {}
+    hooks = [
         layer.response.register_forward_hook(
             lambda _module, _inputs, output, name=layer.name: variances.update({name: _variance(output.detach())})
         )
+        for layer in layers
+    ]
     cuda = [images.device] if images.device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda), torch.enable_grad():
         seed(0, images.device)
-        loss = F.cross_entropy(twin(images), labels)
+        loss = F.cross_entropy(net(images), labels)
         weights = [layer.conv.weight for layer in layers]
         gradients = torch.autograd.grad(loss, weights, materialize_grads=True)  # a user's shortcut may leave F out
+    for hook in hooks:
+        hook.remove()
     return [
         Signal(layer.name, variances[layer.name].item(), gradient.double().norm().item())
         for layer, gradient in zip(layers, gradients, strict=True)
@@ -60,7 +68,7 @@ def signals(net: nn.Module, images: torch.Tensor, labels: torch.Tensor, training
 
 
 def _variance(output: torch.Tensor) -> torch.Tensor:
-    return output.double().var((0, 2, 3), correction=0).mean()
+    return output.var((0, 2, 3), correction=0).mean()
 
 
 @torch.no_grad()

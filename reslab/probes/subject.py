@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from ..data.tensors import TensorSource
-from ..figures.style import net_label
 from ..runs import Run
 from ..training.config import RunConfig
 from ..training.loop import pick_device
@@ -45,6 +44,8 @@ def subject(
     that is unknown or cannot be had without augmentation, and for fewer than one image; DataError if the data cannot be
     had.
     """
+    from ..figures.style import net_label  # here: plotly comes along, which a run that records has no use for
+
     config = run if isinstance(run, RunConfig) else run.config
     if images < 1:
         raise ValueError(f"images={images} shows a net nothing; allowed: 1 or more")

@@ -23,13 +23,13 @@ from .task import Task
 RECORDS = ("signals", "weights")  # what can be recorded
 SIGNALS, COLUMNS = "signals.csv", ("iteration", "layer", "variance", "gradient")
 WEIGHTS, SUFFIX = "weights", ".safetensors"  # a folder in the run folder, and how its files end
-IMAGES = 32  # pictures whose signals are recorded: the first of the run's first batch
-SPACING = 100  # iterations between records of signals, at least: one costs about as much as an iteration
+IMAGES = 16  # pictures whose signals are recorded: the first of the run's first batch
+SPACING = dict(signals=150, weights=50)  # iterations between records, at least: one costs up to an iteration's time
 MOST = 20  # records of weights in a run, besides the one at its beginning
 
 
 def check_record(record: str | Sequence[str]) -> tuple[str, ...]:
-    """What is to be recorded, each once; "signals,weights" is both. Raises ValueError, naming the closest, for others."""
+    """What to record, each once; "signals,weights" is both. Raises ValueError, naming the closest, for others."""
     given = [name.strip() for name in record.split(",") if name.strip()] if isinstance(record, str) else record
     for name in given:
         if name not in RECORDS:
@@ -45,7 +45,7 @@ def due(what: str, iteration: int, config: RunConfig) -> bool:
     if iteration in (0, config.iterations):
         return True
     point, between = divmod(iteration, config.log_every)
-    least = SPACING if what == "signals" else config.iterations / MOST
+    least = max(SPACING[what], config.iterations / MOST if what == "weights" else 0)
     return not between and point % math.ceil(least / config.log_every) == 0
 
 
@@ -89,11 +89,11 @@ class Recorder:
             self.owner.write(lambda: write_atomically(path, content))
 
     def _signals(self) -> list[str]:
-        from ..probes.signals import signals  # here, because probes train nets
+        from ..probes.signals import signals_of_copy  # here, because probes train nets
 
         self._net.load_state_dict(self.state.net.state_dict())
         text = io.StringIO()
-        for signal in signals(self._net, *self._batch):
+        for signal in signals_of_copy(self._net, *self._batch):
             values = (self.state.iteration, signal.name, signal.variance, signal.gradient)
             csv.writer(text, lineterminator="\n").writerow(values)
         return text.getvalue().splitlines()

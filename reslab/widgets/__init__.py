@@ -2,9 +2,23 @@
 
 from .counting import Counting
 from .explorer import Explorer, explorer
+from .lesions import Lesions
 from .naming import Naming
 from .passage import Passage
 from .residual import RelativeChange, TwoBlocks
+from .surface import LossSurface
 from .watching import Watch, watch
 
-__all__ = ["Counting", "Explorer", "Naming", "Passage", "RelativeChange", "TwoBlocks", "Watch", "explorer", "watch"]
+__all__ = [
+    "Counting",
+    "Explorer",
+    "Lesions",
+    "LossSurface",
+    "Naming",
+    "Passage",
+    "RelativeChange",
+    "TwoBlocks",
+    "Watch",
+    "explorer",
+    "watch",
+]
