@@ -112,20 +112,18 @@ def surface_table(result: dict[str, Any]) -> Table:
     """The rows of measure_surface's result: a line for each way of evaluating a point."""
     table = _table(f"A point of ResNet-20's loss surface, {result['images']:,} images: median, least and most")
     table.add_column("")
-    for name in ("seconds", "times ours"):
-        table.add_column(name, justify="right")
+    for name in ("seconds", "times ours", "loss differs by"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in result["rows"]:
-        table.add_row(row["way"], _range(row, "seconds", ".3f"), _range(row, "ratio", ".2f"))
+        cells = (_range(row, "seconds", ".3f"), _range(row, "ratio", ".2f"), f"{row['difference']:.1g}")
+        table.add_row(row["way"], *cells)
     return table
 
 
 def surface_sentence(result: dict[str, Any]) -> str:
-    """What measure_surface's result means for a whole grid, and how exact it is."""
-    grid = f"a grid of 25 x 25 points takes {duration(result['grid'])}, {duration(result['limit'])} being the limit"
-    return (
-        f"{_name(result['machine'])}, torch {result['machine']['torch']}, {_commit(result)}: {grid}; our losses differ "
-        f"from the obvious way's by {result['difference']:.1g} of them at most."
-    )
+    """What measure_surface's result means for a whole grid."""
+    grid = f"25 x 25 points in bf16 take {duration(result['grid'])}, {duration(result['limit'])} being the limit"
+    return f"{_name(result['machine'])}, torch {result['machine']['torch']}, {_commit(result)}: {grid}."
 
 
 def memory_sentence(result: dict[str, Any]) -> str:

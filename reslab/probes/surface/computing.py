@@ -1,12 +1,14 @@
 """The loss surface of a run: what is missing is computed, and kept in the run folder."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from ...runs import Run
 from ..recorded import recorded_iterations, recorded_weights
+from ..results import kept
 from ..subject import subject
 from .evaluator import Evaluator
 from .grid import FOLDER, Grid
@@ -15,6 +17,8 @@ from .plane import Plane, plane_through, principal_plane, project, random_plane
 from .result import Surface
 from .weights import vector
 from .worker import Report, compute
+
+STANDARD: dict[str, Any] = dict(points=15, span=1.0, images=500, split="train", precision="fp32")
 
 
 def surface(
@@ -51,6 +55,21 @@ def read_surface(run: Run, plan: Plan | None = None, **fields) -> Surface | None
     return None if grid.header is None else grid.surface()
 
 
+def measured(run: Run, data: str | Path | None = None, device: str | torch.device | None = None) -> Surface:
+    """The surface around a trained run with the STANDARD settings, on a random plane, from its folder if it is there.
+
+    Raises ValueError for a run that is not done.
+    """
+    plan = Plan(**STANDARD)
+
+    def measure() -> dict[str, Any]:
+        found = surface(run, plan, data, device)
+        return dict(x=found.x, y=found.y, loss=found.loss, error=found.error)
+
+    kept(run, "surface", STANDARD, measure)
+    return read_surface(run, plan)
+
+
 def plane_of(run: Run, plan: Plan, net: nn.Module | None = None) -> Plane:
     """The plane of a plan for this run; the other runs of "RUN,RUN" are in the same store. Raises as `surface` does."""
     net = run.net() if net is None else net
@@ -62,7 +81,7 @@ def plane_of(run: Run, plan: Plan, net: nn.Module | None = None) -> Plane:
     return plane_through(net, [Run(run.path.parent / id).weights() for id in plan.runs])
 
 
-def _header(run: Run, plan: Plan, plane: Plane, name: str, images: int) -> dict:
+def _header(run: Run, plan: Plan, plane: Plane, name: str, images: int) -> dict[str, Any]:
     """What grid.json says: the plan, and all that is needed to draw the surface without its net."""
     net = run.net()
     path, words, known = [], plane.words, [(0.0, 0.0)]

@@ -14,29 +14,31 @@ from ...training.loop import repeatable
 from .plane import Plane
 from .weights import put_on
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Evaluator:
     """Evaluates `net`, with other weights, on images [N, 3, H, W], float, and labels [N], on their device.
 
     The net runs in evaluation mode, with batch norm folded into the convolutions in float32: see reslab.fast.fold. In
-    "fp32" the loss is that of the eager net to 1e-5 of itself; in "bf16", which is for GPUs, to about 1 %. The loss is
-    summed in float64. Where logits are beyond float32 the loss is infinite. Use it in a `with` statement.
+    "fp32" the loss is that of the eager net to 1e-5 of itself; in "bf16" to 1 %, mostly 0.3 %, measured from ResNet-20
+    to plain-56 all over their surfaces. Means are taken in float64. Where logits are beyond float32 the loss is
+    infinite. On a CPU it takes as many threads as torch has, and their number changes nothing. Use it in a `with`
+    statement, which also keeps the memory that each point needs again.
     """
 
-    def __init__(self, net: nn.Module, images: torch.Tensor, labels: torch.Tensor, precision: str = "fp32"):
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision={precision!r} is unknown; allowed: {', '.join(PRECISIONS)}")
+    def __init__(self, net: nn.Module, images: torch.Tensor, labels: torch.Tensor, precision: str = "bf16"):
         self._net = copy.deepcopy(net).to(images.device).eval().requires_grad_(False)
         self._vector = put_on(self._net)
         self._variances = [m.running_var for m in self._net.modules() if isinstance(m, nn.BatchNorm2d)]
-        self._folded = Folded(self._net, PRECISIONS[precision])
+        self._folded = Folded(self._net, DTYPES[precision])
         self._batches, self._labels = self._folded.batches(images), labels
         self._inside = ExitStack()
 
     def __enter__(self) -> "Evaluator":
-        self._inside.enter_context(repeatable(torch.get_num_threads(), self._labels.device))
+        # The kernels have threads of their own, and sums by others would be rounded by their number.
+        threads = 1 if self._folded.kernels else torch.get_num_threads()
+        self._inside.enter_context(repeatable(threads, self._labels.device))
         self._inside.enter_context(kept_heap())
         return self
 

@@ -1,8 +1,8 @@
 """A grid of points in the run folder: computed tile by tile by any number of processes, each tile by one of them.
 
-RUN/surface/NAME/ holds grid.json, the plan; while it is computed tile-0007-01.json, which is the first claim on tile 7 and
-what its owner has found so far, and worker-TOKEN.json, an owner's sign of life; at the end results.json in place of both.
-A tile whose owner is dead or silent is claimed again, by the next number, and goes on from what was found.
+RUN/surface/NAME/ holds grid.json, the plan; while it is computed tile-0007-01.json, which is the first claim on tile 7
+and what its owner has found so far, and worker-TOKEN.json, an owner's sign of life; at the end results.json in place of
+both. A tile whose owner is dead or silent is claimed again, by the next number, and goes on from what was found.
 """
 
 import json

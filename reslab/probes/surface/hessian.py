@@ -26,7 +26,7 @@ class Extremes:
 
 
 def filters(net: nn.Module) -> list[nn.Parameter]:
-    """The weights of the net's convolutions and its classifier, in the order of its state: those that directions move."""
+    """The weights of the net's convolutions and its classifier, in the order of its state: what directions move."""
     return [parameter for parameter in net.parameters() if parameter.dim() > 1]
 
 
@@ -52,7 +52,7 @@ def hessian_product(loss: Callable[[], torch.Tensor], weights: Sequence[torch.Te
 
 
 def filter_norms(weights: Sequence[torch.Tensor]) -> torch.Tensor:
-    """For each of `weights`, flattened, the norm of the filter (of a convolution) or row (of the classifier) it is in."""
+    """For each of `weights`, flattened, the norm of the filter of a convolution, or row of the classifier, it is in."""
     norms = [w.detach().flatten(1).norm(dim=1, keepdim=True).expand(-1, w[0].numel()).flatten() for w in weights]
     return torch.cat(norms)
 

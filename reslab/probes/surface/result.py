@@ -16,8 +16,9 @@ class PathPoint:
 class Surface:
     """Loss and error at origin + x * (first direction) + y * (second direction).
 
-    loss[j][i] and error[j][i] are at (x[i], y[j]), NaN where they are not computed yet; a line has y == (0.0,). The loss
-    is the mean cross-entropy in nats, the error is in percent, both over the same `images` pictures of `split`.
+    loss[j][i] and error[j][i] are at (x[i], y[j]), NaN where they are not computed yet; a line has y == (0.0,). The
+    loss is the mean cross-entropy in nats, infinite where logits are beyond float32; the error is in percent. Both are
+    over the same `images` pictures of `split`.
     """
 
     name: str  # of the net, such as "plain-56"
