@@ -88,7 +88,7 @@ def test_responses_are_over_all_images_positions_and_channels(order):
     images = pictures(600)[0]  # more than go at a time
     with torch.no_grad():
         net.train()(images[:50])  # running statistics that are not 0 and 1
-        for layer in ("stem.bn", "stage2.block2.bn1" if order == "original" else "stage2.block2.conv1"):
+        for layer in ("stem.bn", "stage2.block2.bn1" if order == "original" else "stage2.block2.bn2"):
             net.get_submodule(layer).register_forward_hook(
                 lambda _m, _i, out, layer=layer: seen.update({layer: out.clone()})
             )

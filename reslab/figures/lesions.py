@@ -1,17 +1,16 @@
 """What nets lose with their blocks, as figures 3 and 5 of Veit et al. 2016 draw it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ..probes.damage import Damage
+from ..probes.lesions import SingleLesions
 from .axes import apart
-from .style import FAINT, FAMILIES, INK, TEMPLATE, faded, headline
-
-if TYPE_CHECKING:  # a probe's subject has a net's label as its name, and so needs this package
-    from ..probes import Damage, SingleLesions
+from .inside import Key, Look, looks
+from .style import FAINT, INK, TEMPLATE, faded, headline, message
 
 ROW = 300  # of a group of nets, pixels
 GAP = 9  # between two numbers at the right, percent
@@ -20,27 +19,27 @@ BESIDE = dict(x=1.005, xref="x domain", xanchor="left", showarrow=False)  # righ
 ERROR = dict(title="error (%)", range=[0, 104], tickvals=[0, 20, 40, 60, 80, 100])
 
 
-def lesion_bars(nets: "Mapping[str, SingleLesions]", colours: Mapping[str, str] | None = None) -> go.Figure:
+def lesion_bars(nets: Mapping[Key, SingleLesions]) -> go.Figure:
     """The error after deleting each single block, a bar a block: nets with the same blocks side by side, others below.
 
-    `nets` maps a net's name, such as "plain-56", to its lesions, `colours` to its colour "#rrggbb": without them plain
-    nets are orange and others blue. A dashed line is the error of the whole net, the dotted one guessing; the blocks
-    that begin a stage, and change the shape, are hatched: Veit et al. 2016, figure 3, has its peaks there.
+    A dashed line is the error of the whole net, the dotted one guessing; the blocks that begin a stage, and change the
+    shape, are hatched: Veit et al. 2016, figure 3, has its peaks there.
     """
-    colours = colours or default_colours(nets)
-    rows: dict[tuple[str, ...], list[str]] = {}
-    for name, net in nets.items():
-        rows.setdefault(tuple(block.name for block in net.blocks), []).append(name)
+    if not nets:
+        return message("No lesions yet: measure some, with reslab.probes.single_lesions.")
+    rows: dict[tuple[str, ...], list[tuple[Look, SingleLesions]]] = {}
+    for look, net in zip(looks(list(nets)), nets.values(), strict=True):
+        rows.setdefault(tuple(block.name for block in net.blocks), []).append((look, net))
     figure = make_subplots(len(rows), 1, vertical_spacing=min(0.16, 0.5 / len(rows)))
     for row, (blocks, members) in enumerate(rows.items(), 1):
-        for name in members:
-            figure.add_trace(_bars(name, nets[name], colours[name]), row=row, col=1)
-        chance = nets[members[0]].chance
-        *heights, _ = apart([*(nets[name].error for name in members), chance], GAP, 100)
-        for name, height in zip(members, heights, strict=True):
-            whole = dict(color=colours[name], width=2, dash="dash")
-            figure.add_hline(nets[name].error, line=whole, layer="above", row=row, col=1)
-            told = dict(text=f"{nets[name].error:.1f} %", font=dict(size=15, color=colours[name]))
+        for look, net in members:
+            figure.add_trace(_bars(look, net), row=row, col=1)
+        chance = members[0][1].chance
+        *heights, _ = apart([*(net.error for _, net in members), chance], GAP, 100)
+        for (look, net), height in zip(members, heights, strict=True):
+            whole = dict(color=look.colour, width=2, dash="dash")
+            figure.add_hline(net.error, line=whole, layer="above", row=row, col=1)
+            told = dict(text=f"{net.error:.1f} %", font=dict(size=15, color=look.colour))
             figure.add_annotation(y=height, **told, **BESIDE, row=row, col=1)
         _guessing(figure, chance, row, 1)
         _stages(figure, blocks, row)
@@ -59,20 +58,22 @@ def lesion_bars(nets: "Mapping[str, SingleLesions]", colours: Mapping[str, str] 
     return figure.update_xaxes(title="the block that is gone", row=len(rows)).update_yaxes(**ERROR)
 
 
-def _bars(name: str, net: "SingleLesions", colour: str) -> go.Bar:
+def _bars(look: Look, net: SingleLesions) -> go.Bar:
     hatched = ["/" if entry else "" for entry in entries([block.name for block in net.blocks])]
     return go.Bar(
         x=list(range(1, len(net.blocks) + 1)),
         y=[block.error for block in net.blocks],
-        name=name,
+        name=look.label,
         marker=dict(
-            color=colour,
-            pattern=dict(shape=hatched, fgcolor=colour, bgcolor=faded(colour, 0.35), fillmode="replace", size=6),
+            color=look.colour,
+            pattern=dict(
+                shape=hatched, fgcolor=look.colour, bgcolor=faded(look.colour, 0.35), fillmode="replace", size=6
+            ),
             line=dict(width=0),
         ),
         customdata=[block.name for block in net.blocks],
-        hovertemplate=f"{name} without %{{customdata}}: %{{y:.1f}} %<extra></extra>",
-        meta=dict(net=name, kind="single"),
+        hovertemplate=f"{look.label} without %{{customdata}}: %{{y:.1f}} %<extra></extra>",
+        meta=dict(net=look.label, kind="single"),
     )
 
 
@@ -97,23 +98,24 @@ def _guessing(figure: go.Figure, chance: float, row: int, column: int) -> None:
 
 
 def lesion_curves(
-    deleted: "Mapping[str, Sequence[Damage]]",
-    reordered: "Mapping[str, Sequence[Damage]] | None" = None,
-    colours: Mapping[str, str] | None = None,
+    deleted: Mapping[Key, Sequence[Damage]],
+    reordered: Mapping[Key, Sequence[Damage]] | None = None,
     chance: float = 90.0,
 ) -> go.Figure:
     """The error against the number of deleted blocks and, with `reordered`, beside it against the order that is left.
 
-    Both map a net's name to what `random_lesions` and `reorderings` found. A dot is one draw, the line the mean over
-    the draws, the band around it one standard deviation. `chance` is the error of guessing in percent. Veit et al.
-    2016, figure 5. Nets that have nothing to swap may be missing in `reordered`.
+    They hold what `random_lesions` and `reorderings` found. A dot is one draw, the line the mean over the draws, the
+    band around it one standard deviation. `chance` is the error of guessing in percent. Veit et al. 2016, figure 5.
+    Nets that have nothing to swap may be missing in `reordered`.
     """
-    colours = colours or default_colours(deleted)
+    if not deleted:
+        return message("No lesions yet: measure some, with reslab.probes.random_lesions.")
+    shown = dict(zip(deleted, looks(list(deleted)), strict=True))
     graphs = {"deleted": deleted} | ({"order": reordered} if reordered else {})
     figure = make_subplots(1, len(graphs), shared_yaxes=True, horizontal_spacing=0.1)
     for column, (graph, nets) in enumerate(graphs.items(), 1):
-        for name, damages in nets.items():
-            figure.add_traces(_curve(name, damages, graph, colours[name]), rows=1, cols=column)
+        for key, damages in nets.items():
+            figure.add_traces(_curve(shown[key], damages, graph), rows=1, cols=column)
         figure.update_xaxes(title=GRAPHS[graph], row=1, col=column)
         _guessing(figure, chance, 1, column)
     if reordered:
@@ -130,7 +132,8 @@ def lesion_curves(
     return figure.update_yaxes(**ERROR).update_yaxes(title="", col=2)
 
 
-def _curve(name: str, damages: "Sequence[Damage]", graph: str, colour: str) -> list[go.Scatter]:
+def _curve(look: Look, damages: Sequence[Damage], graph: str) -> list[go.Scatter]:
+    name, colour = look.label, look.colour
     across = np.array([damage.count if graph == "deleted" else damage.tau for damage in damages], dtype=float)
     mean, spread = (np.array([getattr(damage, what) for damage in damages]) for what in ("error", "spread"))
     low, high = (mean - spread).clip(min=0), (mean + spread).clip(max=100)
@@ -175,13 +178,3 @@ def _curve(name: str, damages: "Sequence[Damage]", graph: str, colour: str) -> l
             meta=dict(net=name, kind="mean", graph=graph),
         ),
     ]
-
-
-def default_colours(names: Iterable[str]) -> dict[str, str]:
-    """Orange for plain nets, blue for others, by their names: several of a kind go from light to dark."""
-    colours = {}
-    plain = [name for name in names if name.startswith("plain")]
-    for family, members in (("none", plain), ("A", [name for name in names if name not in plain])):
-        shades = FAMILIES[family] if len(members) > 1 else FAMILIES[family][1:]
-        colours |= {name: shades[i % len(shades)] for i, name in enumerate(members)}
-    return colours

@@ -1,11 +1,9 @@
 """The runs that a notebook looks into."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..catalog import resolve
-from ..figures.nets import nets_of
 from ..runs import Run, RunStore
 from ..training.config import RunConfig
 from ..training.loop import train
@@ -18,9 +16,9 @@ def chosen_runs(
     configs: Sequence[RunConfig],
     data: str | Path | None = None,
     record: str | Sequence[str] = (),
-) -> dict[str, Run]:
-    """Runs that are done, by a name that tells each from the others, such as plain-56: those of `ids` (a part of an id
-    or a run folder's path will do), or, if there are none, those of `configs`, in that order.
+) -> list[Run]:
+    """Runs that are done: those of `ids` (a part of an id or a run folder's path will do), each once, or, if there are
+    none, those of `configs`, in that order.
 
     What the store does not have of `configs` is trained now, with a bar, and records what `record` says. Raises
     ValueError for an id that is no run, and for a run that is not done; what train() raises if it has to train.
@@ -33,15 +31,4 @@ def chosen_runs(
     for run in runs:
         if run.state != "done":
             raise ValueError(f"{run.id} is {run.state}: only a run that is done can be looked into; train it first")
-    return dict(zip(_names(runs), runs, strict=True))
-
-
-def _names(runs: Sequence[Run]) -> list[str]:
-    """As figures name their nets, with the seed where there are several."""
-    labels = {net.config: net.label for net in nets_of(runs)}
-    nets = [run.config.for_any_seed for run in runs]
-    count = Counter(nets)
-    return [
-        labels[net] + (f", seed {run.config.seed}" if count[net] > 1 else "")
-        for net, run in zip(nets, runs, strict=True)
-    ]
+    return runs

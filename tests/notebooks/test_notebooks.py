@@ -16,6 +16,7 @@ from reslab import RunConfig, RunStore, cifar_net, train
 from reslab.batch.sharing import as_experiment
 from reslab.batch.spec import Experiment
 from reslab.claims import CLAIMS, evaluate
+from reslab.probes import result, subject
 from tests.claims_fixtures import find, make_net
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -49,11 +50,13 @@ def numbers(values: list | dict | None) -> list:
 
 
 def test_train(tmp_path):
-    notebook = papermill("train.ipynb", tmp_path, "-p", "depth", "8", "-p", "shortcut", "none", "-p", "seed", "3")
+    settings = ["-p", "depth", "8", "-p", "shortcut", "none", "-p", "seed", "3", "-y", "{record: [signals]}"]
+    notebook = papermill("train.ipynb", tmp_path, *settings)
     (run,) = RunStore(tmp_path / "runs")
     assert run.config == RunConfig(depth=8, shortcut="none", profile="smoke", seed=3)
     assert run.state == "done" and run.column("iteration") == [3, 6, 9, 12]
     drawn = [numbers(trace.get("y")) for trace in figure(notebook, "curves")["data"]]
+    assert (run.path / "signals.csv").exists() and not (run.path / "weights").exists()
     assert run.column("train_error") in drawn and run.column("test_error") in drawn
     assert f"{run.final['test_error']:.2f}" in outputs(notebook, "final")[0]["data"]["text/html"]
     assert len(nbformat.writes(notebook)) < 300_000
@@ -241,6 +244,66 @@ def test_claims_without_a_run(tmp_path):
     assert "No difference to draw" in json.dumps(figure(notebook, "picture")["layout"])
     assert "no interval yet" in outputs(notebook, "several")[0]["data"]["text/markdown"]
     assert "nothing yet" in outputs(notebook, "end")[0]["data"]["text/markdown"]
+
+
+def test_inside(tmp_path):
+    small = dict(shallow=8, deep=14, images=60, draws=2)
+    notebook = papermill("05_inside.ipynb", tmp_path, "-y", json.dumps(small))
+    store = RunStore(tmp_path / "runs")
+    runs = {("plain" if r.config.shortcut == "none" else "ResNet") + f"-{r.config.depth}": r for r in store}
+    assert set(runs) == {"plain-8", "plain-14", "ResNet-8", "ResNet-14"} and all(r.state == "done" for r in store)
+
+    def traces(cell: str, **meta: str) -> dict[str, list]:
+        drawn = figure(notebook, cell)["data"]
+        return {trace["meta"]["net"]: trace for trace in drawn if meta.items() <= trace.get("meta", {}).items()}
+
+    layers = {name: len(numbers(trace["y"])) for name, trace in traces("responses").items()}
+    assert layers == {"plain-8": 7, "plain-14": 13, "ResNet-8": 7, "ResNet-14": 13}
+    assert set(traces("norm")) == {
+        f"{net}, no BN, {rule}" for net in ("plain-14", "ResNet-14") for rule in ("He's rule", "half of it")
+    }
+    assert set(traces("history")) == {"plain-14", "ResNet-14"} and set(runs) < set(traces("shattering"))
+    assert set(traces("paths", what="share")) == {"ResNet-8", "ResNet-14"}
+
+    page = outputs(notebook, "lesions")[0]["data"]["text/html"]
+    told = re.findall(r"<b>([\w-]+)</b><[^>]*reslab-lesion-now[^>]*>([\d.]+) %<", page)
+    assert [name for name, _ in told] == 3 * ["plain-14", "ResNet-14"] and page.count(', deleted">') == 2 * (1 + 4)
+    shown = subject(runs["ResNet-14"], images=60)
+    error = 100 * (shown.net(shown.images).argmax(1) != shown.labels).float().mean().item()
+    assert told[1] == ("ResNet-14", f"{error:.1f}")
+    for name, bars in traces("bars", kind="single").items():
+        kept = result(runs[name], "lesions", dict(images=1000, split="test"))
+        assert numbers(bars["y"]) == [block["error"] for block in kept["blocks"]]
+        table = outputs(notebook, "end")[0]["data"]["text/markdown"]
+        (row,) = [line for line in table.splitlines() if line.startswith(f"| {name} ")]
+        assert f"| {kept['error']:.3g} |" in row and f"| {max(numbers(bars['y'])):.3g} |" in row
+    assert numbers(traces("curves", kind="mean", graph="deleted")["plain-14"]["x"]) == [0, 1, 2, 4]
+    assert numbers(traces("curves", kind="mean", graph="order")["plain-14"]["x"])[0] == 1
+    assert len(outputs(notebook, "history")) == 1  # the figure alone
+    assert "widgets" not in notebook.metadata and len(nbformat.writes(notebook)) < 300_000
+
+
+def test_inside_looks_into_the_runs_that_it_is_given(tmp_path):
+    runs = [train(RunConfig(depth=8, profile="smoke", seed=seed), tmp_path / "runs", device="cpu") for seed in (0, 1)]
+    given = ("-y", json.dumps(dict(runs=[runs[0].id, runs[1].id[:-4]], images=40, draws=1)))
+    notebook = papermill("05_inside.ipynb", tmp_path, *given)
+    assert len(list(RunStore(tmp_path / "runs"))) == 2  # nothing else was trained
+    assert {trace["meta"]["net"] for trace in figure(notebook, "bars")["data"]} == {
+        "ResNet-8, seed 0",
+        "ResNet-8, seed 1",
+    }
+    told = outputs(notebook, "history")[1]["data"]["text/markdown"]
+    assert "Trained without recording: " in told and runs[0].id in told and "--record signals" in told
+
+    command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / "05_inside.ipynb"), str(tmp_path / "out.ipynb")]
+    command += ["-y", json.dumps(dict(profile="smoke", store=str(tmp_path / "runs"), runs=["res9"]))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (
+        done.returncode != 0
+        and "there is no run 'res9' in" in done.stderr
+        and "`reslab runs` lists them" in done.stderr
+    )
+    assert len(list(RunStore(tmp_path / "runs"))) == 2
 
 
 def test_architectures(tmp_path):
