@@ -21,16 +21,17 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+# WebGL in software: today's Chromium falls back to it by itself, later ones have to be asked.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--enable-unsafe-swiftshader"]
 TOKEN = "a-token-for-this-test"
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A headless browser; the test fails, with what to do, where there is none."""
+def chromium(*flags: str) -> Iterator[Browser]:
+    """A headless browser, with more `flags`; the test fails, with what to do, where there is none."""
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*FLAGS, *flags])
         except Error as error:
             pytest.fail(f"no Chromium: apt-get install chromium, or playwright install chromium ({error})")
         yield browser

@@ -48,12 +48,13 @@ def test_the_response_is_the_mean_over_layers():
 @pytest.mark.parametrize(
     ("gradients", "decades"),
     [
-        ((1e-5, 0.1, 0.01, 0.02), math.log10(1e-5 / 0.02)),  # vanished at the input
-        ((0.1, 1e-4, 0.1), -3),  # and in the middle
-        ((50.0, 3.0, 0.3, 0.1), math.log10(3)),  # all larger than the last
+        ((1e-5, 0.1, 0.01, 0.02), -5),  # vanished at the input
+        ((1e-12, 1e-12, 1e-12), -12),  # in all layers alike, as without batch norm
+        ((50.0, 3.0, 0.3, 0.1), -1),
+        ((0.0, 1.0), -math.inf),
     ],
 )
-def test_the_reach_is_the_smallest_gradient_against_the_last(gradients, decades):
+def test_the_reach_is_the_smallest_gradient(gradients, decades):
     layers = [dict(name=str(i), variance=1.0, gradient=gradient) for i, gradient in enumerate(gradients)]
     assert read("reach", layers) == pytest.approx(decades)
 

@@ -37,7 +37,7 @@ INSIDE = (
         parts=(Part("reach", "not lower"),),
         depths=shallow_and_deep(56),
         margin=1.0,
-        note="As a share of the last layer's. With batch norm; gradients that grow on their way back are no objection.",
+        note="With batch norm; gradients that grow on their way back are no objection.",
     ),
     Claim(
         "lesions-residual-harmless",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import log10
+from math import inf, log10
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +29,9 @@ def _early(rows: list[dict[str, Any]], config: "RunConfig") -> float:
 
 
 def _reach(layers: list[dict[str, Any]], _config: "RunConfig") -> float:
-    """As reslab.probes.gradient_reach, but of the layers before the last: that one is itself in every net, and seeds of
-    which none has a smaller gradient would show no spread.
-    """
-    *before, last = (layer["gradient"] for layer in layers)
-    return log10(min(before) / last)
+    """As reslab.probes.gradient_reach."""
+    smallest = min(layer["gradient"] for layer in layers)
+    return log10(smallest) if smallest > 0 else -inf
 
 
 def _inner(blocks: list[dict[str, Any]], config: "RunConfig") -> list[float]:

@@ -13,9 +13,11 @@ from .images import image_grid
 from .inside import response_curves, signal_curves
 from .lesions import lesion_bars, lesion_curves
 from .maps import feature_maps
+from .profile import loss_profile
 from .sensitivity import relative_change, sensitivity_curves
 from .stage_maps import stage_maps
 from .style import net_colour, net_label
+from .surface import loss_contours, loss_surfaces
 from .svg import beside
 from .table import summary_table
 from .timing import timing
@@ -39,6 +41,9 @@ __all__ = [
     "image_grid",
     "lesion_bars",
     "lesion_curves",
+    "loss_contours",
+    "loss_profile",
+    "loss_surfaces",
     "net_colour",
     "net_label",
     "path_shares",

@@ -6,12 +6,14 @@ from .lesions import Lesions
 from .naming import Naming
 from .passage import Passage
 from .residual import RelativeChange, TwoBlocks
+from .surface import LossSurface
 from .watching import Watch, watch
 
 __all__ = [
     "Counting",
     "Explorer",
     "Lesions",
+    "LossSurface",
     "Naming",
     "Passage",
     "RelativeChange",

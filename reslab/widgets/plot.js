@@ -42,6 +42,16 @@ function saveText({ name, format, content }) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
+let drawsSpace; // whether this browser has WebGL, which figures in space need
+function webgl() {
+  if (drawsSpace === undefined) {
+    const context = document.createElement("canvas").getContext("webgl");
+    drawsSpace = context !== null;
+    context?.getExtension("WEBGL_lose_context")?.loseContext(); // a page may have sixteen
+  }
+  return drawsSpace;
+}
+
 function view(model, el, mayAsk) {
   const card = document.createElement("div");
   const note = document.createElement("p");
@@ -57,6 +67,18 @@ function view(model, el, mayAsk) {
   let stale = true; // box does not show the model's figure yet
   let held = false; // the reader is dragging in the figure: a redraw would take the zoom out of their hand
   let gone = false;
+  let camera = null; // of the scenes in layout.meta.linked, which turn as one, from when the reader has turned one
+
+  function turn(change) {
+    const linked = box.layout.meta?.linked ?? [];
+    const turned = linked.find((scene) => Object.keys(change).some((key) => key.startsWith(`${scene}.camera`)));
+    if (!turned) return;
+    const seen = JSON.stringify(change[`${turned}.camera`] ?? box.layout[turned].camera);
+    if (seen === JSON.stringify(camera)) return; // what turning the others tells
+    camera = JSON.parse(seen);
+    const others = linked.filter((scene) => scene !== turned);
+    Plotly.relayout(box, Object.fromEntries(others.map((scene) => [`${scene}.camera`, JSON.parse(seen)])));
+  }
 
   function draw() {
     stale = true;
@@ -66,7 +88,10 @@ function view(model, el, mayAsk) {
     if (gone || !Plotly || !data) return;
     if (held || !box.clientWidth) return; // hidden, in a tab or not in the page yet: drawn when it gets a width
     stale = false;
+    if (camera) for (const scene of layout.meta?.linked ?? []) layout[scene].camera = structuredClone(camera);
+    const first = !box.on; // plotly gives it
     Plotly.react(box, data, { ...layout, width: undefined, autosize: true }, CONFIG);
+    if (first) for (const event of ["plotly_relayouting", "plotly_relayout"]) box.on(event, turn);
   }
   const observer = new ResizeObserver(() => {
     if (stale || held) draw();
@@ -98,6 +123,10 @@ function view(model, el, mayAsk) {
     }
   }
   const timer = setInterval(wait, 250);
+  if (model.get("webgl") && !webgl()) {
+    model.set("webgl", false);
+    model.save_changes();
+  }
   draw();
   wait();
   library().then((loaded) => {

@@ -27,6 +27,9 @@ CSS = """
 class Plot(anywidget.AnyWidget):
     """A plotly figure in a card. `show` changes it in place; a zoom survives while layout.uirevision stays the same.
 
+    The scenes that layout.meta["linked"] names, such as ["scene", "scene2"], turn as one, and stay turned in whatever
+    is shown next. `webgl` is False where a browser that shows the figure can draw no scenes.
+
     The width follows the container, the height is layout.height (pixels; 450 where the figure has none). plotly.js
     (5 MB) is no part of the widget's state: the first view in a page asks the kernel for it by a message, and all
     others share it. Without a kernel a sentence stands in the figure's place.
@@ -36,6 +39,7 @@ class Plot(anywidget.AnyWidget):
     _css = CSS
 
     figure = traitlets.Dict(help='{"data": [...], "layout": {...}}, plain JSON; empty: nothing is shown').tag(sync=True)
+    webgl = traitlets.Bool(True, help="False as soon as a browser without WebGL shows it").tag(sync=True)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
