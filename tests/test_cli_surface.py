@@ -1,8 +1,6 @@
 """`reslab surface`, and `reslab bench --surface`."""
 
 import json
-import sys
-import types
 
 import pytest
 from typer.testing import CliRunner
@@ -25,10 +23,7 @@ def store(tmp_path_factory):
     return folder
 
 
-def test_surfaces_are_computed_kept_and_written(store, tmp_path, monkeypatch):
-    drawn = types.ModuleType("reslab.figures.surface")
-    drawn.loss_surfaces = lambda surfaces: types.SimpleNamespace(to_html=lambda **_: f"{len(surfaces)} surfaces")
-    monkeypatch.setitem(sys.modules, "reslab.figures.surface", drawn)
+def test_surfaces_are_computed_kept_and_written(store, tmp_path):
     files = ("--json", tmp_path / "new" / "s.json", "--figure", tmp_path / "new" / "s.html")
     done = command("surface", "s0", "s1", "--points", 3, "--images", 20, "--store", store, *files)
     assert done.exit_code == 0, done.output
@@ -38,7 +33,15 @@ def test_surfaces_are_computed_kept_and_written(store, tmp_path, monkeypatch):
         found = read_surface(run, points=3, images=20)
         assert each["run"] == run.id and each["loss"] == [list(row) for row in found.loss]
         assert f"{found.loss[1][1]:.4g}" in done.stdout
-    assert (tmp_path / "new" / "s.html").read_text() == "2 surfaces"
+    assert '"type":"surface"' in (tmp_path / "new" / "s.html").read_text()
+
+
+def test_a_line_has_a_figure_of_its_own(store, tmp_path):
+    options = ("--points", 3, "--images", 20, "--dimensions", 1, "--store", store, "--figure", tmp_path / "line.html")
+    done = command("surface", "s0", *options)
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "line.html").read_text()
+    assert '"type":"surface"' not in page and '"type":"scatter"' in page
 
 
 def test_the_plane_through_runs_that_are_named_by_parts_of_their_ids(store):
