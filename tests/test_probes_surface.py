@@ -148,7 +148,7 @@ def test_nets_on_a_line_or_of_another_kind_make_no_plane():
         plane_through(net, [other, middle])
     with pytest.raises(ValueError, match="give two more, not 1"):
         plane_through(net, [other])
-    with pytest.raises(ValueError, match="not alike: stem.conv.weight differs"):
+    with pytest.raises(ValueError, match=r"not alike: stem\.conv\.weight differs"):
         plane_through(net, [other, reslab.cifar_net(8, width=8)])
 
 

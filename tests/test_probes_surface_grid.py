@@ -11,8 +11,8 @@ from reslab.files import exists, names, place
 from reslab.probes.surface import worker
 from reslab.probes.surface.grid import TILE, Grid
 
-from .processes import wait_until
 from .grid_fixtures import AXIS, HEADER, begin, bowl, computed, start
+from .processes import wait_until
 
 EXPECTED = tuple(tuple(bowl(x, y / 3) for x in AXIS) for y in AXIS)
 
