@@ -1,8 +1,9 @@
 """Run, RunStore: the run folder, which is all that figures, claims and widgets ever read.
 
 A run folder holds config.json, metrics.csv, status.json, provenance.json, checkpoint.pt, at the end
-weights.safetensors, notebook.ipynb where papermill ran it, and plugins/ where the shortcut is a user's own. On a URL
-there is owner-000001.json too: see reslab.training.hold.
+weights.safetensors, notebook.ipynb where papermill ran it, plugins/ where the shortcut is a user's own, signals.csv and
+weights/ where that was recorded, and probes/ where it was looked into. On a URL there is owner-000001.json too: see
+reslab.training.hold.
 """
 
 import csv

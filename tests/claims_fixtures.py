@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from reslab import Run, RunConfig, RunStore
 from reslab.claims import Verdict, evaluate
+from reslab.probes.probing import PROBES
+from reslab.probes.results import kept
 
 LOW, HIGH = [9.0, 9.2, 9.4], [12.0, 12.3, 12.9]  # test errors of three seeds
 
@@ -26,6 +29,19 @@ def make_run(store: Path, train: float, test: float, state: str = "done", early:
     status = dict(state=state, iteration=config.iterations, iterations=config.iterations)
     (run.path / "status.json").write_text(json.dumps(status))
     return run
+
+
+def find(run: Run, probe: str, result: Any) -> None:
+    """Puts down that the probe found this in the run's net, with its standard settings."""
+    kept(run, probe, PROBES[probe].standard, lambda: result)
+
+
+def probed(store: Path, probe: str, results: Sequence[Any], **fields) -> list[Run]:
+    """A run for each of what the probe is to have found, seeds from 0."""
+    runs = make_net(store, [9.0] * len(results), **fields)
+    for run, result in zip(runs, results, strict=True):
+        find(run, probe, result)
+    return runs
 
 
 def make_net(store: Path, test: Sequence[float], train: Sequence[float] | None = None, **fields) -> list[Run]:

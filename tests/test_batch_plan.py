@@ -11,7 +11,7 @@ from reslab.batch.plan import make_plan, run_parameters
 from reslab.batch.spec import EXPERIMENTS, NOTEBOOKS, Experiment
 from reslab.training.profiles import PROFILES
 
-from .batch_fixtures import SPEC, write_notebook, write_study
+from .batch_fixtures import SPEC, TRAIN_PARAMETERS, write_notebook, write_study
 
 TAKES = ["depth", "shortcut", "profile", "seed", "store", "data", "settings"]
 
@@ -86,6 +86,16 @@ def test_a_run_in_a_batch_never_waits_for_another_batch(tmp_path):
     assert "wait" in declared(NOTEBOOKS / "train.ipynb")
     (first, *_) = make_plan("degradation", store=tmp_path / "runs").runs
     assert first.parameters["wait"] is False
+
+
+def test_what_a_study_records_its_notebooks_are_told(tmp_path):
+    study = write_study(tmp_path, SPEC + "record: [signals, weights, signals]\n")
+    write_notebook(tmp_path / "train.ipynb", TRAIN_PARAMETERS + "record: list = []\n")
+    plan = make_plan(study, store=tmp_path / "runs")
+    assert plan.experiment.record == ("signals", "weights")
+    assert [planned.parameters["record"] for planned in plan.runs] == [["signals", "weights"]] * 2
+    degradation = make_plan("degradation", store=tmp_path / "runs")
+    assert all(planned.parameters["record"] == ["signals"] for planned in degradation.runs)
 
 
 def test_a_config_as_its_profile_has_it_needs_no_settings():

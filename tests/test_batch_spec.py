@@ -50,13 +50,15 @@ def test_degradation_is_the_paper_s_four_nets():
 
 def test_the_studies_have_the_nets_that_their_claims_compare():
     """Those of FACTS.md, sections 1 and 2, at the papers' depth in the papers' profile, and each claim's arms."""
-    assert len(list(EXPERIMENTS.glob("*.yaml"))) == 7
+    assert len(list(EXPERIMENTS.glob("*.yaml"))) == 8
     for path in EXPERIMENTS.glob("*.yaml"):
         study = Experiment.load(path)
         configs = study.configs("paper", 1)
         for name in study.claims:
             arms = CLAIMS[name].arms[:2] if CLAIMS[name].some else CLAIMS[name].arms
             assert all(any(arm.matches(config) for config in configs) for arm in arms), (path.stem, name)
+        if study.probes:  # what its claims read is measured
+            assert {probe for name in study.claims for probe in CLAIMS[name].probes} <= set(study.probes)
     figure4 = Experiment.load("imagenet_degradation").configs("imagenet-paper")
     assert {(c.shortcut, c.depth) for c in figure4} == set(itertools.product(("none", "A"), (18, 34)))
     assert {(c.family, c.stem, c.lr_plateau) for c in figure4} == {("imagenet", "imagenet", 5)}
@@ -155,6 +157,10 @@ def test_grid_overrides_and_seeds_make_configs(tmp_path):
         ("profile: smoke", "claims: [degradation-test,\n  [a]]", r"line 6: .* list of names, .*, not of \['a'\]"),
         ("profile: smoke", "claims:\n  - degradation-test: 1", r"line 6: .* not of \{'degradation-test': 1\}"),
         ("profile: smoke", "claims: [7]", r"line 5: .* not of 7"),
+        ("profile: smoke", "probes: [responses,\n  respones]", r"line 6: there is no probe .* mean 'responses'"),
+        ("profile: smoke", "probes: [lesions, lesions]", r"line 5: probe 'lesions' is there twice"),
+        ("profile: smoke", "probes: lesions", r"line 5: probes should be a list, not 'lesions'"),
+        ("profile: smoke", "probes: [[lesions]]", r"line 5: probes should be a list of names, such as responses"),
         ("\n  depth: 8\n  shortcut: [none, A]", " {}", r"line 6: grid: \{\} names no field"),
         ("  depth: 8\n  shortcut: [none, A]", "  - depth: 8\n  - {}", r"line 8: grid: \{\} names no field"),
         ("profile: smoke", "opt_in: {}", r"line 5: opt_in: \{\} names no field"),
@@ -173,6 +179,10 @@ def test_grid_overrides_and_seeds_make_configs(tmp_path):
         ("profile: smoke", "profiles: {demo: {grid: {image_size: 64}}}", r"line 5: image_size=64 .*profile demo"),
         ("profile: smoke", "opt_in:\n  - depth: 9", r"line 6: depth=9 is not 6n"),
         ("profile: smoke", "opt_in: {dpeth: 8}", r"line 5: 'dpeth' is not"),
+        ("profile: smoke", "record: signals", r"line 5: record should be a list"),
+        ("profile: smoke", "record: [signals,\n  wights]", r"line 6: record: 'wights' .* did you mean 'weights'"),
+        ("profile: smoke", "record: [5]", r"line 5: record: 5 cannot be recorded"),
+        ("profile: smoke", "record: [signals]", r"line 5: 'record' is not a parameter of train.ipynb"),
         ("title: Small", "title: [", r"line 2: "),
         (SPEC, "- title", r"line 1: an experiment should be a mapping"),
         (SPEC, "", r"is empty"),

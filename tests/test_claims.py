@@ -14,7 +14,9 @@ NAMES = (
     "option-order depth-110-trains parameters-equal bottleneck-arithmetic precision-bf16 shortcut-plain "
     "shortcut-scaled shortcut-scaled-both shortcut-exclusive-gating shortcut-exclusive-gating-6 "
     "shortcut-exclusive-gating-7 shortcut-gating-0 shortcut-gating-6 shortcut-conv1x1 shortcut-dropout "
-    "order-bn-after-addition order-relu-before-addition order-relu-only-preactivation order-full-preactivation"
+    "order-bn-after-addition order-relu-before-addition order-relu-only-preactivation order-full-preactivation "
+    "responses-residual responses-deeper gradients-healthy lesions-residual-harmless lesions-plain-fatal "
+    "surface-smoother"
 )
 
 

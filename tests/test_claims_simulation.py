@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from reslab import RunConfig, claims
-from reslab.claims import evaluate
+from reslab.claims import arms, evaluate
 from reslab.claims.reading import CONTRADICTED, SUPPORTED, UNDECIDED, all_hold, judge, not_overfitting
-from reslab.claims.statistics import difference, simultaneous, welch
+from reslab.claims.statistics import difference, simultaneous, student, welch
 
 STUDIES, CLAIMS, LEVEL, MARGIN = 2_000, 10, 0.95, 0.5
 # At most this share of 2,000 studies is wrong, 999 times in 1,000, if 5 % of all are.
@@ -95,6 +95,27 @@ def test_what_differs_by_the_margin_is_seldom_the_same():
     assert supported <= MOST and contradicted <= MOST
 
 
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_what_is_the_number_is_seldom_found_above_or_below_it(n):
+    """A net against a number: the truth that must not be missed is that number."""
+
+    def verdict(random):
+        low, high = student(random.normal(5, 0.7, n).tolist(), simultaneous(LEVEL, CLAIMS))
+        return judge(0, (low - 5, high - 5), "lower", MARGIN).verdict
+
+    supported, contradicted = shares(lambda random: [verdict(random) for _ in range(CLAIMS)])
+    assert supported <= MOST and contradicted <= MOST
+
+
+def test_what_is_lower_by_the_margin_is_seldom_not_lower():
+    supported, contradicted = shares(
+        lambda random: [
+            finding(*samples(random, (3, 3), (0.2, 0.4), -MARGIN), expected="not lower").verdict for _ in range(CLAIMS)
+        ]
+    )
+    assert supported <= MOST and contradicted <= MOST
+
+
 @pytest.mark.parametrize(
     ("sizes", "shift", "expected"), [((3, 3), 3.0, "higher"), ((5, 5), 1.0, "higher"), ((5, 5), 0.0, "same")]
 )
@@ -115,7 +136,8 @@ def test_of_whole_studies_without_a_difference_few_support_anything():
     nets += [dict(depth=14, shortcut=s) for s in ("conv1x1", "dropout", "scaled", "B", "C")]
     random, wrong, studies = np.random.default_rng(3), [], 300
     configs = [RunConfig(profile="smoke", seed=seed, **net) for net in nets for seed in range(3)]
-    names = [name for name, claim in claims.CLAIMS.items() if not claim.exact and name != "precision-bf16"]
+    read = (claim for claim in claims.CLAIMS.values() if not (claim.exact or claim.probes))
+    names = [claim.name for claim in read if claim.name != "precision-bf16"]
     for _ in range(studies):
         runs = [_Finished(config, *random.normal(50, 2, 3)) for config in configs]
         verdicts = evaluate(runs, names)
@@ -135,3 +157,30 @@ class _Finished(SimpleNamespace):
             dict(iteration=12, train_error=train, test_error=test),
         ]
         super().__init__(config=config, id=config.id, state="done", metrics=rows, final=rows[-1])
+
+
+def test_of_whole_studies_of_probes_without_a_difference_few_support_anything(monkeypatch):
+    """All claims about what goes on inside, through `evaluate`: nets that are the same in truth, rises of the error of
+    exactly 5 points and errors of exactly 10 points less than chance, and for gradients a decade less in deep nets.
+    """
+    monkeypatch.setattr(arms, "found_in", lambda runs, probe, _: [run.found[probe] for run in runs])
+    random, wrong, studies = np.random.default_rng(4), [], 300
+    nets = [dict(depth=depth, shortcut=shortcut) for shortcut in ("none", "A") for depth in (20, 56)]
+    configs = [RunConfig(profile="smoke", seed=seed, **net) for net in nets for seed in range(3)]
+    names = [name for name, claim in claims.CLAIMS.items() if claim.probes]
+    for _ in range(studies):
+        runs = [_Finished(config, 50, 50, 50) for config in configs]
+        for run in runs:
+            reach = 10 ** random.normal(-float(run.config.depth == 56), 0.1)
+            run.found = dict(
+                responses=[dict(std=random.normal(0.5, 0.05))],
+                signals=[dict(gradient=reach), dict(gradient=1.0)],
+                lesions=dict(error=75.0, blocks=[dict(name="stage1.block1", error=random.normal(80, 1))]),
+                roughness=dict(roughness=random.normal(0.3, 0.02), negative=random.normal(0.2, 0.02)),
+            )
+        verdicts = evaluate(runs, names)
+        assert {verdict.tests for verdict in verdicts} == {8} and len(verdicts) == len(names)
+        wrong.append({verdict.verdict for verdict in verdicts})
+    most = stats.binom.ppf(0.999, studies, 0.05) / studies
+    for verdict in ("supported", "contradicted"):
+        assert np.mean([verdict in found for found in wrong]) <= most

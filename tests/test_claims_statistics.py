@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from reslab.claims.reading import AGAINST, CONTRADICTED, FOR, INDICATIVE, SUPPORTED, UNDECIDED, judge
-from reslab.claims.statistics import difference, seeds_needed, simultaneous, welch
+from reslab.claims.statistics import difference, seeds_needed, simultaneous, student, welch
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 12])
@@ -39,6 +39,15 @@ def test_uneven_arms_get_no_more_freedom_than_even_ones_of_the_smaller_size():
     np.testing.assert_allclose(
         welch(wide, many, 0.95), stats.ttest_ind(many, wide, equal_var=False).confidence_interval(0.95)
     )
+
+
+@pytest.mark.parametrize("n", [2, 3, 12])
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.9975])
+def test_the_interval_of_one_net_is_scipys(n, level):
+    values = np.random.default_rng(n).normal(4.8, 0.3, n)
+    theirs = stats.ttest_1samp(values, 0).confidence_interval(level)
+    np.testing.assert_allclose(student(values.tolist(), level), theirs, rtol=1e-9)
+    assert student([4.8], level) is None and student([4.8] * n, level) is None
 
 
 @pytest.mark.parametrize(
@@ -81,6 +90,11 @@ def test_the_correction_by_hand():
         ((-0.9, 0.9), "same", UNDECIDED),
         ((0.6, 0.9), "same", CONTRADICTED),
         ((-0.9, -0.6), "same", CONTRADICTED),
+        ((-0.4, 9.0), "not lower", SUPPORTED),
+        ((0.6, 9.0), "not lower", SUPPORTED),  # higher is not lower
+        ((-0.6, 9.0), "not lower", UNDECIDED),
+        ((-0.9, -0.4), "not lower", UNDECIDED),
+        ((-0.9, -0.6), "not lower", CONTRADICTED),
     ],
 )
 def test_what_an_interval_says(interval, expected, verdict):
@@ -95,6 +109,9 @@ def test_what_an_interval_says(interval, expected, verdict):
         (-3.0, "lower", (INDICATIVE, FOR)),
         (0.2, "same", (INDICATIVE, FOR)),
         (-0.7, "same", (INDICATIVE, AGAINST)),
+        (-0.2, "not lower", (INDICATIVE, FOR)),
+        (-0.7, "not lower", (INDICATIVE, AGAINST)),
+        (7.0, "not lower", (INDICATIVE, FOR)),
         (0.0, "higher", (UNDECIDED, None)),
     ],
 )
@@ -114,6 +131,14 @@ def test_seeds_needed_are_the_fewest():
         return (high - low) / 2
 
     for n in (4, 10, 40):
-        assert seeds_needed(first, second, level, half(n) * 1.0001) == n
-        assert seeds_needed(first, second, level, half(n) * 0.9999) == n + 1
-    assert seeds_needed(first, second, level, 0.0) is None
+        assert seeds_needed([first, second], level, half(n) * 1.0001) == n
+        assert seeds_needed([first, second], level, half(n) * 0.9999) == n + 1
+    assert seeds_needed([first, second], level, 0.0) is None
+
+
+def test_seeds_needed_of_one_net():
+    values, level = [4.1, 4.5, 5.2], 0.99
+    for n in (2, 7, 40):
+        half = stats.t.ppf(0.995, n - 1) * np.std(values, ddof=1) / n**0.5
+        assert seeds_needed([values], level, half * 1.0001) == n
+        assert seeds_needed([values], level, half * 0.9999) == n + 1

@@ -2,14 +2,16 @@
 
 import json
 import math
+from itertools import pairwise
 
 import pytest
 from bs4 import BeautifulSoup
 
 from reslab import RunConfig, RunStore, figures
 from reslab.claims import CLAIMS, evaluate, ledger
-from tests.claims_fixtures import make_net
+from tests.claims_fixtures import make_net, probed
 
+INSIDE = ["responses-residual", "gradients-healthy", "lesions-plain-fatal", "surface-smoother"]
 NAMES = ["degradation-test", "not-overfitting", "residual-gains-from-depth", "precision-bf16", "shortcut-dropout"]
 
 
@@ -130,3 +132,101 @@ def test_published_numbers_stand_in_their_column(tmp_path):
     (row,) = cells(ledger(RunStore(tmp_path), ["residual-gains-from-depth"]))
     assert "ResNet-20: He et al. 2015, table 6: 8.75" in row[2].text and "6.97" in row[2].text
     assert RunConfig(profile="paper").dataset == "cifar10"
+
+
+# Other units than percent
+
+
+@pytest.fixture(scope="module")
+def looked_into(tmp_path_factory):
+    """Runs of two nets at two depths, in which all probes were."""
+    store = tmp_path_factory.mktemp("inside")
+    for shortcut, size in (("none", 1.0), ("A", 0.5)):
+        for depth in (8, 14):
+            scale = [size * depth / 14 + step for step in (0.0, 0.01, 0.03)]
+            fields = dict(depth=depth, shortcut=shortcut)
+            blocks = [[dict(name="stage1.block1", error=85 * size + 10 * x)] for x in scale]
+            probed(store, "responses", [[dict(name="stem", std=x)] for x in scale], **fields)
+            probed(store, "signals", [[dict(gradient=x), dict(gradient=1.0)] for x in scale], **fields)
+            probed(store, "lesions", [dict(error=9.0, blocks=each) for each in blocks], **fields)
+            probed(store, "roughness", [dict(roughness=x / 10, negative=x / 5) for x in scale], **fields)
+    return list(RunStore(store))
+
+
+def test_each_number_is_in_its_own_unit(looked_into):
+    table = ledger(looked_into, ["degradation-test", *INSIDE])
+    assert not table.in_points and table.head[3] == "difference"
+    words = {v.claim.name: [table._said(f) for f in v.findings] for v in table}
+    assert words["degradation-test"] == ["+0.00 points, no interval"]  # all errors are 9 in truth
+    assert {name: [said.rpartition("]")[2] for said in words[name]] for name in INSIDE} == {
+        "responses-residual": [""],
+        "gradients-healthy": [" decades"],
+        "lesions-plain-fatal": [" points", " points"],
+        "surface-smoother": ["", " points"],
+    }
+    text, markdown, html = str(table), table.markdown(), BeautifulSoup(table._repr_html_(), "html.parser").text
+    for verdict in table:
+        for finding in verdict.findings:
+            assert all(table._said(finding) in page for page in (text, markdown, html))
+        for number in verdict.numbers:
+            assert str(number) in markdown and str(number) in html
+    assert "Student's interval" in table.caption and "(points)" not in html
+
+
+def test_percent_is_said_as_it_always_was(runs):
+    table = ledger(runs, NAMES)
+    assert table.in_points and table.head[3] == "difference (points)" and "Student" not in table.caption
+    assert not any("unit" in json.dumps(row) or "probe" in json.dumps(row) for row in table.to_json())
+    (finding,) = table[0].findings
+    assert str(finding) == "+2.00 [+0.39, +3.61]" and finding.with_unit == f"{finding} points"
+
+
+def test_json_names_what_is_no_percent(looked_into):
+    rows = {row["name"]: row for row in ledger(looked_into, INSIDE).to_json()}
+    assert {name: row["unit"] for name, row in rows.items()} == {
+        "responses-residual": "",
+        "gradients-healthy": "decades",
+        "lesions-plain-fatal": "points",
+        "surface-smoother": "",
+    }
+    lesions, surface = rows["lesions-plain-fatal"], rows["surface-smoother"]
+    assert [number["unit"] for number in lesions["numbers"]] == ["points"] * 3
+    assert [number.get("unit") for number in surface["numbers"]] == ["", "", None, None]  # None: percent
+    assert [finding["n"] for finding in lesions["findings"]] == [[3, 3], [3]]
+
+
+def test_runs_to_probe_stand_in_the_table(runs):
+    (row,) = cells(ledger(runs, ["responses-residual"]))
+    folded = {details.summary.text: details.text for details in row[-1].find_all("details")}
+    assert "6 to probe" in folded and "to run" not in " ".join(folded)
+    assert folded["6 to probe"].count("shapes-") == 6 and "reslab probe responses " in folded["6 to probe"]
+
+
+def test_the_figure_has_a_panel_for_each_unit(looked_into):
+    verdicts = evaluate(looked_into, ["degradation-test", *INSIDE])
+    figure = figures.verdict_intervals(verdicts)
+    findings = {(v.claim.name, f.measure): f for v in verdicts for f in v.findings}
+    assert len(figure.data) == len(findings) == 7
+    titles = [figure.layout[name].title.text for name in ("xaxis", "xaxis2", "xaxis3", "xaxis4")]
+    names = "percentage points", "standard deviation of the responses", "decades", "roughness"
+    assert titles == [f"← against the claim · {name} · for the claim →" for name in names]
+    places = [figure.layout[name].domain for name in ("yaxis", "yaxis2", "yaxis3", "yaxis4")]
+    assert all(low < high for low, high in places) and places[0][1] == pytest.approx(1) and places[3][0] == 0
+    assert all(above[0] > below[1] for above, below in pairwise(places))
+    on = {}
+    for dot in figure.data:
+        on.setdefault(dot.xaxis or "x", []).append(dot)
+        assert (dot.yaxis or "y") == (dot.xaxis or "x").replace("x", "y")
+    assert {axis: len(dots) for axis, dots in on.items()} == {"x": 4, "x2": 1, "x3": 1, "x4": 1}
+    (dot,) = on["x2"]
+    finding = findings["responses-residual", "response of a layer"]
+    ticks = dict(zip(figure.layout.xaxis2.ticktext, figure.layout.xaxis2.tickvals, strict=True))
+    assert math.sinh(ticks["0.2"]) / math.sinh(dot.x[0]) == pytest.approx(0.2 / -finding.effect)  # lower is right
+    (box,) = [shape for shape in figure.layout.shapes if shape.type == "rect"]
+    assert (box.xref, box.yref) == ("x3", "y3") and box.x1 == figure.layout.xaxis3.range[1]
+    assert box.x0 == figure.layout.xaxis3.tickvals[figure.layout.xaxis3.ticktext.index("−1")]
+    lines = {shape.xref for shape in figure.layout.shapes if shape.type == "line"}
+    assert lines == {"x", "x2", "x3", "x4"}
+    assert {note.yref for note in figure.layout.annotations} == {"y", "y2", "y3", "y4"}
+    hover = [dot.hovertemplate for dot in figure.data if "distance" in dot.hovertemplate]
+    assert "points, n = 3<extra>" in hover[0]

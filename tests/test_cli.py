@@ -118,7 +118,8 @@ def test_reproduce_shows_its_plan(tmp_path):
 def test_the_list_of_commands_says_what_each_says_itself():
     group = typer.main.get_command(app)
     commands = group.commands | typer.main.get_command(import_module("reslab.cli.runs").app).commands
-    assert set(group.commands) == {"train", "reproduce", "runs", "claims", "data", "evaluate", "time", "bench"}
+    expected = {"train", "reproduce", "runs", "claims", "data", "evaluate", "time", "bench", "probe", "surface"}
+    assert set(group.commands) == expected
     listed = reslab("--help").stdout
     for name, command in commands.items():
         said = command.load().help.splitlines()[0]

@@ -11,6 +11,7 @@ from reslab import RunConfig
 from reslab.figures import net_colour
 from reslab.probes import LesionStudy, swappable
 from reslab.widgets import Lesions
+from reslab.widgets.blocks import ink_on
 
 PLAIN, RESIDUAL = (RunConfig(depth=14, shortcut=shortcut) for shortcut in ("none", "A"))
 
@@ -39,6 +40,7 @@ def test_deleting_a_block_tells_the_error_without_it(studies):
         map(net_colour, (PLAIN, RESIDUAL))
     )
     assert shown(row) == ([], list(study.blocks), study.error())
+    assert (plain.ink, row.ink) == ("#000", "#000")
     assert row.facts == dict(whole=study.error(), chance=90.0, images=60)
     assert row.reshaping == ["stage2.block1", "stage3.block1"]
     row.deleted = ["stage2.block2"]  # what a click does
@@ -104,3 +106,10 @@ def test_without_a_front_end_there_are_pictures(studies):
     assert "Errors on 60 images. In JupyterLab" in page.data
     again = Lesions(studies, live=False).still()[0]
     assert again.data == page.data
+
+
+@pytest.mark.parametrize(
+    ("colour", "ink"), [("#e69f00", "#000"), ("#56b4e9", "#000"), ("#0072b2", "#fff"), ("#d55e00", "#fff")]
+)
+def test_numbers_can_be_read_on_their_blocks(colour, ink):
+    assert ink_on(colour) == ink

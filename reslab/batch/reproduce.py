@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,10 +14,12 @@ from rich.console import Console
 from ..data import load_dataset
 from ..data.verifying import verified_pictures
 from ..files import place, remove, write_atomically
+from ..probes.probing import Probed, lacking
 from ..runs import RunStore
 from ..training.config import RunConfig
 from ..training.estimate import together
 from .engine import run_all
+from .inside import done_runs, look_inside
 from .jobs import Interrupted, Job, Outcome, failed_name
 from .local import LocalEngine
 from .plan import Plan, Report
@@ -45,7 +47,8 @@ class Options:
 
 
 def reproduce(plan: Plan, console: Console, options: Options | None = None) -> int:
-    """Trains what is missing, runs the report notebook over the run folders, writes its page and says how to go on.
+    """Trains what is missing, looks into the nets with the study's probes, runs the report notebook over the run
+    folders, writes its page and says how to go on.
 
     A study of which something failed gets a report too, of what there is. Returns the exit code: 0, 1 if something
     failed, 128 + signal if stopped. Raises DataError, before anything is trained, if the data cannot be had.
@@ -56,7 +59,9 @@ def reproduce(plan: Plan, console: Console, options: Options | None = None) -> i
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     if not options.dry_run:
-        needed = {planned.config.dataset: planned.config.facts for planned in plan.missing}
+        configs = [planned.config for planned in plan.missing]
+        configs += [run.config for run, _ in lacking(done_runs(plan), plan.experiment.probes)]
+        needed = {config.dataset: config.facts for config in configs}
         for name, facts in sorted(needed.items()):  # a download, or an error, comes once and now
             get = load_dataset if facts.size is not None else verified_pictures
             get(name, root=plan.data or None)
@@ -65,11 +70,12 @@ def reproduce(plan: Plan, console: Console, options: Options | None = None) -> i
         return 0
     try:
         failed = _train(plan, console, say, seconds, options) if plan.missing else []
-        reported = _report(plan, console, say, options.out, failed)
+        unprobed = look_inside(plan, say)
+        reported = _report(plan, console, say, options.out, failed, unprobed)
     except Interrupted as stopped:
         say("Stopped. What is done is kept and checkpoints are written: the same command goes on from there.")
         return 128 + stopped.signal
-    return 0 if reported and not failed else 1
+    return 0 if reported and not failed and not unprobed else 1
 
 
 def _announce(plan: Plan, say: Say, every_run: bool) -> Mapping[RunConfig, float]:
@@ -92,6 +98,8 @@ def _announce(plan: Plan, say: Say, every_run: bool) -> Mapping[RunConfig, float
         total = duration(together(sorted(seconds.values(), reverse=True), at_once))
         how = f"{at_once} at a time with {threads} thread{'s' * (threads > 1)} each"
         say(f"Training will take about {total} on this machine, {how} (measured over a few iterations).")
+    if plan.experiment.probes:
+        say(f"Then its nets are looked into: {', '.join(plan.experiment.probes)}.")
     return seconds
 
 
@@ -135,7 +143,9 @@ def _check_store(store: str) -> None:
         raise
 
 
-def _report(plan: Plan, console: Console, say: Say, out: Path, failed: list[Outcome]) -> bool:
+def _report(
+    plan: Plan, console: Console, say: Say, out: Path, failed: list[Outcome], unprobed: Sequence[Probed]
+) -> bool:
     """Runs the report notebook over the store, writes page, summary and numbers, and says what came out.
 
     Returns whether there is a page. Where something failed the report is the general one: it trains nothing.
@@ -153,6 +163,7 @@ def _report(plan: Plan, console: Console, say: Say, out: Path, failed: list[Outc
     begun = [run for run in runs if run.state != "new"]
     verdicts = ledger(begun, names=list(plan.experiment.claims))
     failures = [(outcome.job.run.id, outcome.reason) for outcome in failed if outcome.job.run]
+    failures += [(one.run.id, f"{one.probe}: {one.failure}") for one in unprobed]
     again = [(plan.command, "this study: what is done is found again")]
     facts = StudyFacts(plan.experiment, plan.profile, runs, verdicts, again, failures)
     page, text = write_report(notebook, facts, stem)
@@ -178,9 +189,9 @@ def _execute(report: Report, out: Path, console: Console, say: Say) -> bool:
 
 
 def _next_commands(plan: Plan) -> list[tuple[str, str]]:
-    given = [] if plan.store == RunStore().url else ["--store", plan.store]
-    given += ["--data", plan.data] if plan.data else []
-    given += ["--engine", plan.engine.name] if plan.engine.name != "local" else []
+    where = [] if plan.store == RunStore().url else ["--store", plan.store]
+    where += ["--data", plan.data] if plan.data else []
+    given = where + (["--engine", plan.engine.name] if plan.engine.name != "local" else [])
     given += ["--address", plan.engine.address] if plan.engine.address else []
     given += ["--opt-in"] * plan.opt_in
     for name, value in {**plan.overrides, **plan.others}.items():
@@ -196,6 +207,9 @@ def _next_commands(plan: Plan) -> list[tuple[str, str]]:
         ("make lab", "the notebooks, to change something and look"),
         (again(plan.profile, plan.seeds + 2), "the same with more seeds: error bars"),
     ]
+    if not plan.experiment.probes:
+        look = shlex.join(["reslab", "probe", "--profile", plan.profile, *where])
+        commands.append((look, "looks into these nets, and `reslab claims` says more"))
     larger = {"smoke": "demo", "demo": "short", "short": "paper"}.get(plan.profile)
     what = {"demo": "minutes instead of seconds", "short": "real CIFAR-10", "paper": "the paper's own schedule"}
     if larger:

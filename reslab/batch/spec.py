@@ -59,6 +59,7 @@ class Experiment:
     profiles: Mapping[str, Change] = field(default_factory=dict)
     claims: tuple[str, ...] = ()  # names in reslab.claims.CLAIMS
     opt_in: tuple[Grid, ...] = ()
+    probes: tuple[str, ...] = ()  # names in reslab.probes.probing.PROBES: they look into its nets before the report
     record: tuple[str, ...] = ()  # what its runs keep of their course: of reslab.training.recording.RECORDS
     file: Path | None = None  # that it was read from
 

@@ -12,13 +12,13 @@ grid:                                # or a list of such mappings, whose union i
 profiles:                            # what a profile has different: seeds, report, fields of the grid
   paper: {seeds: 5, grid: {depth: [20, 32, 44, 56]}}
 claims: [degradation-training]       # that it feeds, of reslab.claims.CLAIMS
+probes: [responses]                  # that look into its nets before the report, of reslab.probes.probing.PROBES
 opt_in: {depth: 1202, shortcut: A}   # a grid, or several, that only --opt-in runs
 record: [signals]                    # what each run keeps of its course, for probes: signals, weights
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,13 @@ from ..training.config import RunConfig
 from ..training.profiles import PROFILES
 from .grid import Grid, as_axis, check_fields, points
 from .lines import Lines, first_word
+from .listed import claims, probes, record
 from .parameters import declared
 from .spec import NOTEBOOKS, Change, Experiment
 
 NEEDED = {"title": str, "question": str, "notebook": str, "report": str, "grid": dict | list}
-OPTIONAL = {"profile": str, "seeds": int, "profiles": dict, "claims": list, "opt_in": dict | list, "record": list}
+OPTIONAL = {"profile": str, "seeds": int, "profiles": dict, "opt_in": dict | list}
+OPTIONAL |= dict.fromkeys(("claims", "probes", "record"), list)
 OF_A_PROFILE = {"seeds": int, "report": str, "grid": dict | list}
 WORDS = {
     str: "text",
@@ -85,9 +87,10 @@ def read(path: Path) -> Experiment:
         profile,
         values.get("seeds", 1),
         changes,
-        _claims(spec, values.get("claims", [])),
+        claims(spec, values.get("claims", [])),
         _plain(opt_in),
-        _record(spec, values.get("record", []), notebook, takes),
+        probes(spec, values.get("probes", [])),
+        record(spec, values.get("record", []), notebook, takes),
         file=path,
     )
 
@@ -193,33 +196,6 @@ def _check_reaches(spec: Lines, grid: _Axes, notebook: str, takes: list[str]) ->
                 f"{name!r}; declare one of them in its parameters cell. It has: {', '.join(takes)}",
                 axis.lines[0],
             )
-
-
-def _claims(spec: Lines, names: list[Any]) -> tuple[str, ...]:
-    if not names:
-        return ()
-    from ..claims import CLAIMS  # here, because of scipy, and most who read a study have no need of it
-
-    for place, (name, line) in enumerate(zip(names, spec.item_lines("claims"), strict=True)):
-        if not isinstance(name, str):
-            raise spec.error(f"claims should be a list of names, such as degradation-test, not of {name!r}", line)
-        if name not in CLAIMS:
-            (close,) = get_close_matches(name, list(CLAIMS), n=1, cutoff=0.0)
-            raise spec.error(f"there is no claim {name!r}; did you mean {close!r}? `reslab claims` shows all", line)
-        if name in names[:place]:
-            raise spec.error(f"claim {name!r} is there twice", line)
-    return tuple(names)
-
-
-def _record(spec: Lines, names: list[Any], notebook: Path, takes: list[str]) -> tuple[str, ...]:
-    if not names:
-        return ()
-    from ..training.recording import check_record  # here, because it brings the loop along
-
-    for name, line in zip(names, spec.item_lines("record"), strict=True):
-        spec.check(check_record, [name], line=line)
-    spec.check(check_names, ["record"], takes, notebook.name, line=spec.lines["record"])
-    return check_record(names)
 
 
 def _beside(path: Path, plugins: Any) -> Any:

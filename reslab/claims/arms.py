@@ -1,12 +1,15 @@
 """Like with like: runs put together by net and setting, and the nets of a setting that a claim compares."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import Any
 
 from ..figures.nets import FAMILY_NAMES, dataset_title, overrides
 from ..figures.style import net_label
+from ..probes.probing import PROBES
+from ..probes.results import found_in
 from ..runs import Run
 from ..training.config import RunConfig
 from .claim import Claim, Part
@@ -20,16 +23,39 @@ class Net:
     """All seeds of one config."""
 
     config: RunConfig  # its seed says nothing
-    runs: tuple[Run, ...]  # done, by seed
+    runs: tuple[Run, ...]  # done, by seed; those that count
     unfinished: int  # runs that are not
+    unprobed: tuple[Run, ...] = ()  # done, by seed, without a result of the probes that a claim reads
+    _found: dict[str, dict[int, Any]] = field(default_factory=dict, compare=False, repr=False)  # probe, seed: result
+
+    @property
+    def done(self) -> int:
+        return len(self.runs) + len(self.unprobed)
 
     @cached_property
     def _rows(self) -> list[list[dict]]:
         return [run.metrics for run in self.runs]
 
+    def probed(self, probes: Sequence[str]) -> "Net":
+        """The same net, of which only those runs count that have a result of each of these probes, with its standard
+        settings.
+        """
+        if not probes:
+            return self
+        for probe in probes:
+            if probe not in self._found:  # the folders are asked once, however many claims want to know
+                found = zip(self.runs, found_in(self.runs, probe, PROBES[probe].standard), strict=True)
+                self._found[probe] = {run.config.seed: result for run, result in found if result is not None}
+        seeds = set.intersection(*(set(self._found[probe]) for probe in probes))
+        runs = tuple(run for run in self.runs if run.config.seed in seeds)
+        return replace(self, runs=runs, unprobed=tuple(run for run in self.runs if run.config.seed not in seeds))
+
     def values(self, measure: str) -> list[float]:
-        """The measure of each done run, in percent."""
-        return [MEASURES[measure].read(rows, self.config) for rows in self._rows]
+        """The measure of each run that counts, in the measure's unit."""
+        wanted = MEASURES[measure]
+        results = self._found.get(wanted.probe, {})
+        sources = [results[run.config.seed] for run in self.runs] if wanted.probe else self._rows
+        return [wanted.read(source, self.config) for source in sources]
 
 
 def nets_of(runs: Iterable[Run]) -> list[Net]:
@@ -64,13 +90,17 @@ class Comparison:
     @property
     def parts(self) -> list[Part]:
         """The parts that can be looked at: none where a net is absent."""
-        return [] if self.absent else [p for p in self.claim.parts if {p.first, p.second} <= self.nets.keys()]
+        return [] if self.absent else [p for p in self.claim.parts if self.nets.keys() >= set(p.arms)]
 
     @property
     def tests(self) -> set[Hashable]:
         """What tells its tests from those of other claims: a comparison that two claims make is made once."""
-        pairs = [(self.nets[part.first], self.nets[part.second], part.measure) for part in self.parts]
-        return {(a.config, b.config, measure) for a, b, measure in pairs if min(len(a.runs), len(b.runs)) > 1}
+        compared = [([self.nets[index] for index in part.arms], part) for part in self.parts]
+        return {
+            (*(net.config for net in nets), part.measure, part.against)
+            for nets, part in compared
+            if min(len(net.runs) for net in nets) > 1
+        }
 
     @property
     def setting(self) -> str:
@@ -97,20 +127,25 @@ class Comparison:
 
 
 def comparisons(claim: Claim, nets: Iterable[Net]) -> list[Comparison]:
-    """The claim in every setting that has a done run of each arm. If there is none: once, in the setting that lacks
-    least, with the nets that are absent.
+    """The claim in every setting that has a run of each arm that counts. If there is none: once, in the setting that
+    lacks least, with the nets that are absent; what is done and only lacks a probe lacks less than what is not.
     """
     settings: dict[Hashable, list[Net]] = defaultdict(list)
     for net in nets:
         if any(arm.matches(net.config) for arm in claim.arms):
-            settings[_setting(claim, net.config)].append(net)
+            settings[_setting(claim, net.config)].append(net.probed(claim.probes))
     complete = [found for group in settings.values() if (found := _complete(claim, group))]
     # The depths that claims name are the CIFAR family's: another one lacks nothing, it just has no such nets.
     groups = [] if complete else [nets for nets in settings.values() if nets[0].config.family == "cifar"]
     lacking = [_lacking(claim, nets) for nets in groups]
     if not complete and not lacking:
         return [_lacking(claim, [])]
-    return complete or [min(lacking, key=lambda one: (len(one.absent), -sum(len(n.runs) for n in one.nets.values())))]
+    return complete or [min(lacking, key=_lack)]
+
+
+def _lack(comparison: Comparison) -> tuple[int, int, int]:
+    to_train = sum(not net.unprobed for net in comparison.absent)
+    return to_train, len(comparison.absent), -sum(net.done for net in comparison.nets.values())
 
 
 def _setting(claim: Claim, config: RunConfig) -> Hashable:
@@ -137,23 +172,28 @@ def _complete(claim: Claim, nets: list[Net]) -> Comparison | None:
 
 
 def _lacking(claim: Claim, nets: list[Net]) -> Comparison:
-    """What there is of the arms, at the depth at which there is most or else at the paper's, and what there is not."""
+    """What there is of the arms, at the depth at which there is most or else at the paper's, and what there is not.
+
+    A net that is done and not probed is absent, but no reason to look at another depth.
+    """
     wanted = claim.arms[:2] if claim.some else claim.arms
-    arms = [_by_depth(claim, index, nets, 1) for index in range(len(wanted))]
+    started = [_by_depth(claim, index, nets, 0) for index in range(len(wanted))]
+    arms = [{depth: net for depth, net in arm.items() if net.done} for arm in started]
     example = nets[0].config if nets else None
     common = claim.depths([set(arm) for arm in arms if arm]) if any(arms) else None
+    if common and len(common) < len(wanted):  # where an arm has nothing all are at one depth
+        common = common[:1] * len(wanted)
     found, absent = {}, []
     for index, arm in enumerate(wanted):
-        depth = common[0] if common else arm.depth
-        if depth in arms[index]:
+        depth = common[index] if common else arm.depth
+        if depth in arms[index] and arms[index][depth].runs:
             found[index] = arms[index][depth]
         else:
-            started = _by_depth(claim, index, nets, 0).get(depth)
             fields = arm.fields | dict(depth=depth)
-            absent.append(started or Net(replace(example or RunConfig(), **fields, seed=0), (), 0))
+            absent.append(started[index].get(depth) or Net(replace(example or RunConfig(), **fields, seed=0), (), 0))
     return Comparison(claim, found, tuple(absent), example)
 
 
 def _by_depth(claim: Claim, index: int, nets: list[Net], least: int) -> dict[int, Net]:
-    """The nets of an arm that have at least so many done runs."""
+    """The nets of an arm that have at least so many runs that count."""
     return {n.config.depth: n for n in nets if len(n.runs) >= least and claim.arms[index].matches(n.config)}

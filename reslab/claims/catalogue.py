@@ -1,6 +1,7 @@
 """Every claim that runs are put to. P15 is He et al. 2015 (1512.03385), P16 is He et al. 2016 (1603.05027)."""
 
 from .claim import Arm, Claim, Part, deepest_from, shallow_and_deep, shallowest
+from .inside import INSIDE
 from .reading import not_overfitting
 
 P15, P16 = "He et al. 2015", "He et al. 2016"
@@ -149,4 +150,4 @@ ORDERS = (
     _order("full-preactivation", "Batch norm and ReLU before each convolution", "lower"),
 )
 
-CLAIMS = {claim.name: claim for claim in (*DEPTH, *EXACT, *PRECISION, *SHORTCUTS, *ORDERS)}
+CLAIMS = {claim.name: claim for claim in (*DEPTH, *INSIDE, *EXACT, *PRECISION, *SHORTCUTS, *ORDERS)}

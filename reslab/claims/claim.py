@@ -1,9 +1,10 @@
-"""What a claim is: a statement, where it is made, and the nets whose errors bear it out or not."""
+"""What a claim is: a statement, where it is made, and the nets whose numbers bear it out or not."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .measures import MEASURES
 from .reading import all_hold
 
 if TYPE_CHECKING:  # a list of claims is read without torch
@@ -37,12 +38,20 @@ class Arm:
 
 @dataclass(frozen=True)
 class Part:
-    """One comparison of two arms. The effect is the second one's mean less the first one's, in percentage points."""
+    """One comparison of two arms, or of one with a number. The effect is the second one's mean less the first one's, or
+    less the number, in the unit of the measure's differences.
+    """
 
     measure: str  # a name in reslab.claims.measures.MEASURES
-    expected: str  # of the second arm against the first: "higher", "lower" or "same"
+    expected: str  # of the second arm against the first: "higher", "lower", "same" or "not lower"
     first: int = 0  # index of an arm
     second: int = 1
+    against: float | None = None  # the number, in the measure's unit; the first arm is then none of it
+
+    @property
+    def arms(self) -> tuple[int, ...]:
+        """The indices of those that it looks at."""
+        return (self.first, self.second) if self.against is None else (self.second,)
 
 
 def deepest(depths: Sequence[set[int]]) -> tuple[int, ...] | None:
@@ -60,6 +69,11 @@ def shallowest(depths: Sequence[set[int]]) -> tuple[int, ...] | None:
 def deepest_from(least: int) -> DepthRule:
     """One depth for all arms, `least` or more."""
     return lambda depths: deepest([{depth for depth in some if depth >= least} for some in depths])
+
+
+def deepest_to(most: int) -> DepthRule:
+    """One depth for all arms, `most` or less."""
+    return lambda depths: deepest([{depth for depth in some if depth <= most} for some in depths])
 
 
 def shallow_and_deep(most: int) -> DepthRule:
@@ -89,12 +103,18 @@ class Claim:
     depths: DepthRule = deepest
     reading: "Callable[[Sequence[Finding]], Outcome]" = all_hold
     some: bool = False
-    margin: float = 0.5  # percentage points within which "same" is the same
+    margin: float = 0.5  # in the measure's unit: within it "same" is the same, and "not lower" not lower
     note: str = ""
 
     @property
     def exact(self) -> bool:
         return not self.parts
+
+    @property
+    def probes(self) -> tuple[str, ...]:
+        """Those whose results it reads, which a run must have to count."""
+        read = (MEASURES[part.measure].probe for part in self.parts)
+        return tuple(dict.fromkeys(probe for probe in read if probe))
 
     @property
     def contrasts_precision(self) -> bool:

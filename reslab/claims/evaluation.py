@@ -1,25 +1,22 @@
 """Runs in, verdicts out."""
 
 from collections.abc import Iterable
-from dataclasses import replace
-from statistics import stdev
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from ..names import check_names
 from .catalogue import CLAIMS
 from .claim import Part
-from .measures import measure_label
+from .measures import MEASURES, measure_label
+from .missing import Missing, absent, undecided
 from .reading import CONTRADICTED, INDICATIVE, SUPPORTED, UNDECIDED, judge
-from .statistics import difference, seeds_needed, simultaneous, welch
+from .statistics import difference, simultaneous, student, welch
 from .verdict import Finding, Number, Verdict
 
 if TYPE_CHECKING:  # evaluate() itself brings torch, whoever only lists claims does not wait for it
     from ..runs import Run
-    from ..training.config import RunConfig
-    from .arms import Comparison, Net
+    from .arms import Comparison
 
-ENOUGH = 3  # seeds of a net: the fewest whose spread is worth an interval
-MORE = 5  # seeds of a net that are asked for at a time
 WORST_FIRST = (CONTRADICTED, UNDECIDED, INDICATIVE, SUPPORTED)
 
 
@@ -27,10 +24,11 @@ def evaluate(runs: "Iterable[Run]", names: Iterable[str] | None = None, level: f
     """The verdicts of these runs on the claims called `names`, or on all: one for each setting that has all the runs it
     takes, or one that is undecided and says what is missing.
 
-    Only done runs count, at their final iteration; one that has not begun is as good as absent. A difference of two
-    nets, each with two seeds or more, has Welch's interval; the intervals of all differences looked at hold at once
-    with `level` or more, so that among studies without a true difference at most 1 - level find one. Raises ValueError
-    for a name that is no claim and a level that is not between 0 and 1.
+    Only done runs count, at their final iteration; one that has not begun is as good as absent. For a claim about what
+    goes on inside a net so is one that was not probed. A difference of two nets, each with two seeds or more, has
+    Welch's interval, a net against a number Student's; the intervals of all differences looked at hold at once with
+    `level` or more, so that among studies without a true difference at most 1 - level find one. Raises ValueError for a
+    name that is no claim and a level that is not between 0 and 1.
     """
     from .arms import comparisons, nets_of
     from .exact import count
@@ -61,13 +59,12 @@ def _verdict(comparison: "Comparison", level: float, tests: int) -> Verdict:
         level=level,
     )
     if comparison.absent:
-        wanted = tuple(config for net in comparison.absent for config in _next(net, ENOUGH))
-        return Verdict(claim, UNDECIDED, missing=_absent(comparison), to_run=wanted, **common)
+        return Verdict(claim, UNDECIDED, **absent(comparison)._asdict(), **common)
     each = simultaneous(level, tests)
     findings = [_finding(comparison, part, each) for part in comparison.parts]
     outcome = claim.reading(findings)
     deciding = min(findings, key=lambda finding: WORST_FIRST.index(finding.verdict))
-    missing, more = (outcome.because, ()) if outcome.because else _missing(comparison, findings, outcome.verdict, each)
+    because = Missing(outcome.because) if outcome.because else undecided(comparison, findings, outcome.verdict, each)
     return Verdict(
         claim,
         outcome.verdict,
@@ -75,23 +72,31 @@ def _verdict(comparison: "Comparison", level: float, tests: int) -> Verdict:
         deciding.effect,
         deciding.interval,
         tuple(len(net.runs) for net in nets.values()),
-        missing=missing,
-        to_run=more,
         findings=tuple(findings),
+        unit=deciding.unit,
+        **because._asdict(),
         **common,
     )
 
 
 def _finding(comparison: "Comparison", part: Part, level: float) -> Finding:
-    nets = [comparison.nets[index] for index in (part.first, part.second)]
-    first, second = (net.values(part.measure) for net in nets)
-    effect, interval, margin = difference(first, second), welch(first, second, level), comparison.claim.margin
-    verdict, direction, _ = judge(effect, interval, part.expected, margin)
-    names = [comparison.label(net.config) for net in nets]
+    nets = [comparison.nets[index] for index in part.arms]
+    values = [net.values(part.measure) for net in nets]
+    names, unit = [comparison.label(net.config) for net in nets], MEASURES[part.measure].unit
+    if part.against is None:
+        effect, interval = difference(*values), welch(*values, level)
+    else:
+        names = [unit.amount(part.against), *names]
+        effect, interval = fmean(values[0]) - part.against, _less(student(values[0], level), part.against)
+    verdict, direction, _ = judge(effect, interval, part.expected, comparison.claim.margin)
     measure = measure_label(part.measure, nets[0].config)
-    margin = margin if part.expected == "same" else None
-    n = len(first), len(second)
-    return Finding(*names, measure, part.expected, effect, interval, n, verdict, direction, margin)
+    margin = comparison.claim.margin if part.expected in ("same", "not lower") else None
+    n = tuple(map(len, values))
+    return Finding(*names, measure, part.expected, effect, interval, n, verdict, direction, margin, unit)
+
+
+def _less(interval: tuple[float, float] | None, number: float) -> tuple[float, float] | None:
+    return interval and (interval[0] - number, interval[1] - number)
 
 
 def _numbers(comparison: "Comparison") -> Iterable[Number]:
@@ -99,48 +104,9 @@ def _numbers(comparison: "Comparison") -> Iterable[Number]:
     from ..figures.published import published_text
 
     for measure in dict.fromkeys(part.measure for part in comparison.claim.parts):
-        for net in comparison.nets.values():
+        looked_at = {index for part in comparison.claim.parts if part.measure == measure for index in part.arms}
+        for net in (net for index, net in comparison.nets.items() if index in looked_at):
             values, words = net.values(measure), measure_label(measure, net.config)
-            spread = stdev(values) if len(values) > 1 else None
-            others = published_text(net.config, measure)
-            yield Number(comparison.label(net.config), words, sum(values) / len(values), spread, len(values), others)
-
-
-def _absent(comparison: "Comparison") -> str:
-    started = [f" ({net.unfinished} unfinished)" * bool(net.unfinished) for net in comparison.absent]
-    names = [comparison.label(net.config) + rest for net, rest in zip(comparison.absent, started, strict=True)]
-    return f"No finished run of {' and '.join(names)}" + ("." if comparison.example else ", in any one profile.")
-
-
-def _missing(
-    comparison: "Comparison", findings: list[Finding], verdict: str, level: float
-) -> "tuple[str, tuple[RunConfig, ...]]":
-    """What would decide an undecided or indicative verdict, in words and as runs."""
-    nets = list(comparison.nets.values())
-    if verdict in (SUPPORTED, CONTRADICTED):
-        return "", ()
-    if any(finding.interval is None for finding in findings):
-        few = [net for net in nets if len(net.runs) < 2]
-        if few:
-            names = " and ".join(comparison.label(net.config) for net in few)
-            said = f"One seed of {names} shows nothing of the spread."
-            return said, tuple(config for net in nets for config in _next(net, ENOUGH))
-        said = "All seeds of both nets ended with the same number, which shows nothing of the spread."
-        return said, tuple(config for net in nets for config in _next(net, len(net.runs) + 1))
-    part, finding = next(pair for pair in zip(comparison.parts, findings, strict=True) if pair[1].verdict == UNDECIDED)
-    pair = [comparison.nets[index] for index in (part.first, part.second)]
-    margin = finding.margin or 0.0
-    edge = f"the margin of {margin:g} points" if margin else "0"
-    values = [net.values(part.measure) for net in pair]
-    needed = seeds_needed(*values, level, abs(margin - abs(finding.effect)))
-    often = f"about {needed} seeds of each net" if needed else "more seeds than anyone will train"
-    said = f"The interval holds {edge} ({finding.what}). At this spread an effect of this size takes {often}."
-    target = min(needed or 0, max(finding.n) + MORE)
-    return said, tuple(config for net in pair for config in _next(net, target))
-
-
-def _next(net: "Net", target: int) -> "list[RunConfig]":
-    """The seeds that are not done yet, until there are `target`."""
-    done = {run.config.seed for run in net.runs}
-    free = [seed for seed in range(target + len(done)) if seed not in done]
-    return [replace(net.config, seed=seed) for seed in free[: max(target - len(done), 0)]]
+            mean, spread = sum(values) / len(values), stdev(values) if len(values) > 1 else None
+            others, unit = published_text(net.config, measure), MEASURES[measure].unit
+            yield Number(comparison.label(net.config), words, mean, spread, len(values), others, unit)

@@ -17,7 +17,8 @@ class Outcome(NamedTuple):
 
 
 def judge(effect: float, interval: tuple[float, float] | None, expected: str, margin: float) -> Outcome:
-    """What one difference says for an expectation: "higher", "lower", or "same", which is within ± `margin`.
+    """What one difference says for an expectation: "higher", "lower", "same", which is within ± `margin`, or
+    "not lower", which is above -`margin`.
 
     Supported if the whole interval is as expected, contradicted if none of it is. Without an interval nothing is more
     than indicative.
@@ -28,14 +29,16 @@ def judge(effect: float, interval: tuple[float, float] | None, expected: str, ma
     low, high = interval
     if expected == "same":
         inside, outside = -margin < low and high < margin, low > margin or high < -margin
+    elif expected == "not lower":
+        inside, outside = -margin < low, high < -margin
     else:
         inside, outside = (low > 0, high < 0) if expected == "higher" else (high < 0, low > 0)
     return Outcome(SUPPORTED if inside else CONTRADICTED if outside else UNDECIDED)
 
 
 def _gain(effect: float, expected: str, margin: float) -> float:
-    """How far the effect is on the expected side, in points; negative on the other."""
-    return {"higher": effect, "lower": -effect, "same": margin - abs(effect)}[expected]
+    """How far the effect is on the expected side; negative on the other."""
+    return {"higher": effect, "lower": -effect, "same": margin - abs(effect), "not lower": margin + effect}[expected]
 
 
 def all_hold(findings: Sequence["Finding"]) -> Outcome:

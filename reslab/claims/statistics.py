@@ -1,4 +1,4 @@
-"""Differences of means over seeds, with Welch's interval, and the correction for looking at several."""
+"""Means over seeds and differences of two, with Student's and Welch's intervals, and the correction for several."""
 
 from collections.abc import Sequence
 from math import hypot, sqrt
@@ -37,6 +37,16 @@ def welch(first: Sequence[float], second: Sequence[float], level: float) -> tupl
     return difference(first, second) - half, difference(first, second) + half
 
 
+def student(values: Sequence[float], level: float) -> tuple[float, float] | None:
+    """Student's interval of the mean; None where the spread is unknown, as with `welch`."""
+    n = len(values)
+    spread = variance(values) if n > 1 else 0
+    if not spread:
+        return None
+    half = _quantile(level, n - 1) * sqrt(spread / n)
+    return fmean(values) - half, fmean(values) + half
+
+
 def _quantile(level: float, freedom: float) -> float:
     """Of Student's t: the share `level` of it lies within ± this."""
     from scipy.special import stdtrit  # who only lists claims does not wait for it
@@ -49,12 +59,13 @@ def simultaneous(level: float, tests: int) -> float:
     return 1 - (1 - level) / max(tests, 1)
 
 
-def seeds_needed(first: Sequence[float], second: Sequence[float], level: float, distance: float) -> int | None:
-    """Seeds of each net that bring half the interval's width below `distance`, if the spread stays as it is.
+def seeds_needed(nets: Sequence[Sequence[float]], level: float, distance: float) -> int | None:
+    """Seeds of each of these nets, two or one, that bring half the interval's width below `distance`, if the spreads
+    stay as they are.
 
     None if it takes more than MOST.
     """
-    spreads = variance(first), variance(second)
+    spreads = [variance(values) for values in nets]
     share = sum(spreads) ** 2 / sum(spread**2 for spread in spreads)
     for n in range(2, MOST + 1):
         if _quantile(level, share * (n - 1)) * hypot(*map(sqrt, spreads)) / sqrt(n) < distance:

@@ -6,9 +6,11 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from .evaluation import ENOUGH, evaluate
+from .evaluation import evaluate
+from .missing import ENOUGH
 from .reading import CONTRADICTED, INDICATIVE, SUPPORTED, UNDECIDED
-from .verdict import Verdict
+from .units import PERCENT
+from .verdict import Finding, Verdict
 
 if TYPE_CHECKING:
     from ..runs import Run
@@ -20,13 +22,15 @@ LOOKS = {
     INDICATIVE: ("#8a6100", "~"),
     UNDECIDED: ("#5b6472", "?"),
 }
-HEAD = ("claim", "our numbers", "published", "difference (points)", "verdict")
+HEAD = ("claim", "our numbers", "published", "difference", "verdict")
 WIDTHS = (23, 24, 20, 15, 18)  # of the columns, percent of a page's 62 rem
 SMALL = "font-size:13px;color:#5b6472"
 # A line of numbers; one that is too long goes on inset.
 ENTRY = "font-size:13px;font-variant-numeric:tabular-nums;padding-left:.9em;text-indent:-.9em"
 # What a line is not broken in: plain-20, 9.4 ± 0.27 %, (n = 3), an effect and its interval.
-TOGETHER = re.compile(r"\b(plain|ResNet)-\d+|[\d.,]+ ± [\d.]+( %)?|\([^()]{1,14}\)|^[+−][\d.]+ (\[.*?\]|no interval)")
+TOGETHER = re.compile(
+    r"\b(plain|ResNet)-\d+|−?[\d.,]+ ± [\d.]+( %| points| decades)?|\([^()]{1,14}\)|^[+−][\d.]+ (\[.*?\]|no interval)"
+)
 
 
 class Ledger(tuple[Verdict, ...]):
@@ -46,6 +50,8 @@ class Ledger(tuple[Verdict, ...]):
                 f"interval is at {each:.{2 if each < 99.99 else 4}f} %, and all hold at once with {100 * level:g} % "
                 "(Bonferroni)."
             )
+        if any(len(finding.n) == 1 for verdict in self for finding in verdict.findings):
+            parts.append("A net against a number has Student's interval instead.")
         parts.append("Without an interval a verdict on runs is never more than indicative.")
         if any(verdict.claim.exact for verdict in self):
             parts.append("Parameters and weights are counted on the nets, without runs.")
@@ -54,13 +60,25 @@ class Ledger(tuple[Verdict, ...]):
         parts.append("Published numbers stand beside runs of the paper profile on CIFAR-10 only.")
         return " ".join(parts)
 
+    @property
+    def in_points(self) -> bool:
+        """Whether all differences are percentage points, so that the head can say it once for all."""
+        return all(finding.unit.axis == PERCENT.axis for verdict in self for finding in verdict.findings)
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        return tuple(f"{name} (points)" if name == "difference" and self.in_points else name for name in HEAD)
+
+    def _said(self, finding: Finding) -> str:
+        return str(finding) if self.in_points else finding.with_unit
+
     def to_json(self) -> list[dict[str, Any]]:
         """One dict a verdict, JSON-ready."""
         return [verdict.to_dict() for verdict in self]
 
     def __str__(self) -> str:
         head = ("claim", "verdict", "difference", "n", "setting")
-        rows = [head, *(row for verdict in self for row in _rows(verdict))]
+        rows = [head, *(row for verdict in self for row in self._rows(verdict))]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         lacking = [f"{verdict.claim.name}: {verdict.missing}" for verdict in self if verdict.missing]
@@ -70,16 +88,16 @@ class Ledger(tuple[Verdict, ...]):
 
     def markdown(self) -> str:
         """A table for an issue or a paper, and the caption."""
-        lines = ["| " + " | ".join(HEAD) + " |", "|---|---|---|---|---|"]
+        lines = ["| " + " | ".join(self.head) + " |", "|---|---|---|---|---|"]
         for verdict in self:
             claim = [f"**{verdict.claim.statement}**", f"`{verdict.claim.name}`, {verdict.claim.source}"]
-            cells = [[*claim, verdict.setting], *_columns(verdict), [f"**{verdict.words}**", verdict.missing]]
+            cells = [[*claim, verdict.setting], *self._columns(verdict), [f"**{verdict.words}**", verdict.missing]]
             lines.append("| " + " | ".join("<br>".join(filter(None, cell)) for cell in cells) + " |")
         return "\n".join([*lines, "", self.caption, ""])
 
     def _repr_html_(self) -> str:
         cell = "text-align:left;vertical-align:top;padding:.6em .7em;border-bottom:1px solid #e1e4e9"
-        columns = zip(WIDTHS, HEAD, strict=True)
+        columns = zip(WIDTHS, self.head, strict=True)
         head = "".join(f'<th style="{cell};width:{width}%">{name}</th>' for width, name in columns)
         rows = "".join(f"<tr>{self._html(verdict, cell)}</tr>" for verdict in self)
         caption = f'<caption style="caption-side:bottom;{cell}">{escape(self.caption)}</caption>'
@@ -94,10 +112,31 @@ class Ledger(tuple[Verdict, ...]):
         result = f'<b style="color:{colour};white-space:nowrap">{sign}&ensp;{verdict.words}</b>'
         if verdict.missing:
             result += f'<div style="{SMALL}">{_together(verdict.missing)}</div>'
-        result += _folded(f"{len(verdict.to_run)} to run", map(escape, verdict.commands))
+        result += _folded(f"{len(verdict.to_probe)} to probe", map(escape, verdict.probe_commands))
+        result += _folded(f"{len(verdict.to_run)} to run", map(escape, verdict.train_commands))
         result += _folded(f"{len(verdict.runs)} runs", map(self._link, verdict.runs))
-        columns = ["".join(map(_line, lines)) for lines in _columns(verdict)]
+        columns = ["".join(map(_line, lines)) for lines in self._columns(verdict)]
         return "".join(f'<td style="{cell}">{content}</td>' for content in (about, *columns, result))
+
+    def _rows(self, verdict: Verdict) -> list[tuple[str, ...]]:
+        """Lines of the text: one a finding, since a claim of two parts has two differences."""
+        name, setting = verdict.claim.name, verdict.setting
+        if len(verdict.findings) < 2:
+            n = verdict.n if isinstance(verdict.n, str) else _seeds(verdict.n)
+            return [(name, verdict.words, "".join(map(self._said, verdict.findings)), n, setting)]
+        parts = [(f"  {f.what}", "", self._said(f), _seeds(f.n), "") for f in verdict.findings]
+        return [(name, verdict.words, "", "", setting), *parts]
+
+    def _columns(self, verdict: Verdict) -> tuple[list[str], list[str], list[str]]:
+        """Lines of the columns that the HTML and the Markdown have alike: ours, published, differences."""
+        ours, published = [], []
+        for measure, numbers in groupby(verdict.numbers, key=lambda number: number.measure):
+            numbers = list(numbers)
+            ours += [f"{measure}:", *map(str, numbers)]
+            theirs = [f"{number.net}: {number.published}" for number in numbers if number.published]
+            published += [f"{measure}:", *theirs] if theirs else []
+        differences = [line for finding in verdict.findings for line in (self._said(finding), f"({finding.what})")]
+        return tuple(lines or ["–"] for lines in (ours, published, differences))
 
     def _link(self, run: "Run") -> str:
         if self.links is None:
@@ -117,26 +156,8 @@ def ledger(runs: "Iterable[Run]", names: Iterable[str] | None = None, links: str
     return table
 
 
-def _rows(verdict: Verdict) -> list[tuple[str, ...]]:
-    """Lines of the text: one a finding, since a claim of two parts has two differences."""
-    name, setting = verdict.claim.name, verdict.setting
-    if len(verdict.findings) < 2:
-        n = verdict.n if isinstance(verdict.n, str) else " / ".join(map(str, verdict.n))
-        return [(name, verdict.words, str(verdict.findings[0]) if verdict.findings else "", n, setting)]
-    parts = [(f"  {f.what}", "", str(f), f"{f.n[0]} / {f.n[1]}", "") for f in verdict.findings]
-    return [(name, verdict.words, "", "", setting), *parts]
-
-
-def _columns(verdict: Verdict) -> tuple[list[str], list[str], list[str]]:
-    """Lines of the columns that the HTML and the Markdown have alike: ours, published, differences."""
-    ours, published = [], []
-    for measure, numbers in groupby(verdict.numbers, key=lambda number: number.measure):
-        numbers = list(numbers)
-        ours += [f"{measure}:", *map(str, numbers)]
-        theirs = [f"{number.net}: {number.published}" for number in numbers if number.published]
-        published += [f"{measure}:", *theirs] if theirs else []
-    differences = [line for finding in verdict.findings for line in (str(finding), f"({finding.what})")]
-    return tuple(lines or ["–"] for lines in (ours, published, differences))
+def _seeds(n: tuple[int, ...]) -> str:
+    return " / ".join(map(str, n))
 
 
 def _line(text: str) -> str:

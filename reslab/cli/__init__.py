@@ -21,9 +21,10 @@ add(
     reproduce="Run a study: train what is missing, then make its report.",
     runs="List runs, compare or prune them.",
     claims="The paper's claims, and what the runs say of them.",
+    probe="Look into the nets of finished runs: responses, signals, lesions, roughness.",
     data="Find a data set, or download it; verify and cache it; on request write it as a folder of pictures.",
     time="How long nets take, ours and torchvision's: forward, and forward plus backward.",
-    surface="The loss around trained nets: compute what is missing of a grid of weights.",
+    surface="The loss around trained nets (Li et al. 2018): compute what is missing of a grid of weights.",
     evaluate="Top-1 and top-5 error of a finished run's weights, or of torchvision's, beside the paper's.",
     bench="How fast training is here, or what else takes time.",
 )

@@ -42,7 +42,7 @@ def surface_command(
     json: Annotated[Path | None, typer.Option(help="Write the surfaces to this file.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Write their figure to this HTML file.")] = None,
 ) -> None:
-    """The loss around trained nets (Li et al. 2018): what is missing of a grid of weights is computed.
+    """The loss around trained nets (Li et al. 2018): compute what is missing of a grid of weights.
 
     Points are kept in the run folders as they come. The same command, started again while one runs, here or on another
     machine that sees the store, shares the work.
@@ -73,10 +73,11 @@ def surface_command(
             write_json(json, [dict(run=run.id, **asdict(each)) for run, each in zip(chosen, found, strict=True)])
             print(f"Written: {json}")
         if figure:
-            from ..figures.surface import loss_surfaces  # here, because plotly takes a second to load
+            from .. import figures  # here, because plotly takes a second to load
 
+            draw = figures.loss_profile if dimensions == 1 else figures.loss_surfaces
             figure.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(figure, loss_surfaces(found).to_html(include_plotlyjs=True))
+            write_atomically(figure, draw(found).to_html(include_plotlyjs=True))
             print(f"Written: {figure}")
 
 

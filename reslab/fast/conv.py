@@ -79,7 +79,7 @@ class FoldedConv(nn.Module):
         conv = self._layers[0]
         if self.kernels:
             return self._convolve(innermost(x), None if residual is None else innermost(residual))
-        y = F.conv2d(x, self._weight, self._bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+        y = conv._conv_forward(x, self._weight, self._bias)  # padding of any kind
         if residual is not None:
             channels = y[:, self.offset : self.offset + residual.shape[1]]
             channels += residual[:, :, :: self.stride, :: self.stride]

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from ..nets.shortcuts import IdentityPadded
+from ..threads import torch_threads
 from .build import BuildError, kernels
 from .conv import LANES, Affine, FoldedConv, Mean, innermost
 from .fuse import LookingIn, is_module, only
@@ -28,7 +29,7 @@ class _Tracer(LookingIn):
 class Folded:
     """What `net` computes in evaluation, faster: logits of the images that `batches` has laid out.
 
-    It has no weights of its own: change those of `net`, then call `refold`. On a CPU, where there is a compiler, it
+    Change the weights of `net`, then call `refold`: it has copies of them. On a CPU, where there is a compiler, it
     runs reslab's own kernels, in as many threads as torch has now: what comes out does not depend on their number.
     Elsewhere torch runs. `precision` is float32, or bfloat16: products are of that where the device has them.
     """
@@ -56,9 +57,10 @@ class Folded:
         self.refold()
 
     def refold(self) -> None:
-        """Takes the net's weights as they are now."""
-        for module in self._folded:
-            module.refold()
+        """Takes the weights of convolutions and batch norm as they are now; others are the net's own at any time."""
+        with torch_threads(1):  # or the rounding would depend on their number
+            for module in self._folded:
+                module.refold()
 
     def batches(self, images: torch.Tensor) -> list[torch.Tensor]:
         """`images`, float [N, 3, H, W], as calls take them: the last batch may have images of zeros at its end."""

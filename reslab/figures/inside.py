@@ -59,7 +59,7 @@ def response_curves(nets: Mapping[Key, Sequence[Response]]) -> go.Figure:
     if not nets:
         return message("No responses yet: measure some, with reslab.probes.responses.")
     titles = ["in the order of the layers", "sorted by size"]
-    figure = make_subplots(2, 1, vertical_spacing=0.17, subplot_titles=titles)
+    figure = make_subplots(2, 1, vertical_spacing=0.2, subplot_titles=titles)
     shown = looks(list(nets))
     for look, layers in zip(shown, nets.values(), strict=True):
         for row, ordered in enumerate((layers, sorted(layers, key=lambda layer: -layer.std)), 1):
@@ -86,7 +86,7 @@ def signal_curves(nets: Mapping[Key, Sequence[Signal]]) -> go.Figure:
     if not nets:
         return message("No signals yet: measure some, with reslab.probes.signals.")
     titles = ["forward: variance of the layer's response", "backward: norm of the gradient of its weights"]
-    figure = make_subplots(2, 1, vertical_spacing=0.17, subplot_titles=titles)
+    figure = make_subplots(2, 1, vertical_spacing=0.2, subplot_titles=titles)
     shown = looks(list(nets))
     for look, layers in zip(shown, nets.values(), strict=True):
         names = [layer.name for layer in layers]
@@ -100,7 +100,7 @@ def signal_curves(nets: Mapping[Key, Sequence[Signal]]) -> go.Figure:
         hovermode="closest",
         **legend_above([look.label for look in shown], 780),
     )
-    figure.update_xaxes(title="layer, from the pictures to the classes")
+    figure.update_xaxes(title="layer, from the pictures to the classes", row=2, col=1)
     for row, what in ((1, "variance"), (2, "gradient")):
         values = [getattr(layer, what) for layers in nets.values() for layer in layers]
         figure.update_yaxes(title=what, **log_axis(values), row=row, col=1)

@@ -1,14 +1,21 @@
-"""The CIFAR-10 nets of He et al. 2015, section 4.2: 6n+2 weighted layers (9n+2 with bottleneck blocks)."""
+"""The CIFAR-10 nets of He et al. 2015, section 4.2: 6n+2 weighted layers (9n+2 with bottleneck blocks), and published
+weights in and out.
+"""
 
+import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from .blocks import BLOCKS, initialise
+from .layouts import Shapes, load_renamed, renamed, shapes_of
 from .plugins import Plugin
+from .registry import Shortcut
+from .shortcuts import IdentityPadded, Plain, ProjectionWhereNeeded
 from .stages import ShortcutAt, last_activation, make_stages, shortcut_maker
 
 
@@ -30,6 +37,7 @@ class CifarNet(nn.Module):
         order: str = "original",
     ):
         super().__init__()
+        self.block, self.order = block, order
         self.stem = nn.Sequential(
             OrderedDict(
                 conv=nn.Conv2d(3, width, 3, 1, 1, bias=False), bn=nn.BatchNorm2d(width), relu=nn.ReLU(inplace=True)
@@ -90,3 +98,72 @@ def cifar_net(
     net = CifarNet(n, shortcut_at, width, block, num_classes, activation_order)
     initialise(net, generator)
     return net
+
+
+def load_state(net: CifarNet, state: Mapping[str, Any]) -> CifarNet:
+    """Puts the weights of a published CIFAR net into `net`, and returns it.
+
+    The layout is that of akamaster/pytorch_resnet_cifar10 and many after it: `conv1`, `bn1`, `layer1.0.conv1`,
+    `layer1.0.bn1` and so on to `layer3.8.bn2`, `linear`; option B has `layer2.0.shortcut.0` (the convolution) and
+    `layer2.0.shortcut.1` (its batch norm). `state` is such a state dict, or a checkpoint that holds it as "state_dict".
+    `module.` and `_orig_mod.` in front of the names are dropped, and BN's counts of batches may be missing.
+
+    No tensor is changed: both nets pad option A's channels half in front and half behind. Weights do not tell option A
+    from the plain net, neither of which has any in its shortcuts; whoever loads them has to know.
+
+    Such a net wants images as it was trained on, not as our batches are, which have the mean picture subtracted:
+    (images / 255 - mean) / std, with three numbers each, one a channel, that its training script names. Those of
+    akamaster's are ImageNet's: 0.485, 0.456, 0.406 and 0.229, 0.224, 0.225.
+
+    Raises ValueError for weights of another net, saying of which, or where they differ; for a `state` that holds no
+    weights; and for a `net` that the layout has no names for: bottlenecks, another order or other shortcuts.
+    """
+    names = _published_names(net)
+    weights = {re.sub(r"^((module|_orig_mod)\.)+", "", name): x for name, x in state.get("state_dict", state).items()}
+    for name, tensor in weights.items():
+        if not isinstance(tensor, torch.Tensor):
+            raise ValueError(f"these are no weights: {name!r} is no tensor; give the state dict that the file holds")
+    theirs, ours = _net_of(shapes_of(weights)), _net_of(shapes_of(renamed(net, names)))
+    if theirs and theirs != ours:
+        raise ValueError(f"these weights are of cifar_net({theirs}), and this net is cifar_net({ours})")
+    return load_renamed(net, names, weights)
+
+
+def to_state(net: CifarNet) -> dict[str, torch.Tensor]:
+    """The net's weights in the layout that load_state() reads, without a prefix.
+
+    Raises ValueError for a net that the layout has no names for: bottlenecks, another order or other shortcuts than
+    none, A and B.
+    """
+    return renamed(net, _published_names(net))
+
+
+def _published_names(net: CifarNet) -> dict[str, str]:
+    """The published layout's name for each of the net's tensors."""
+    kinds = {type(module) for module in net.modules() if isinstance(module, Shortcut)}
+    if not kinds <= {Plain, IdentityPadded, ProjectionWhereNeeded} or (net.block, net.order) != ("basic", "original"):
+        raise ValueError(
+            "the published layout is that of shortcut='none', 'A' or 'B', block='basic', activation_order='original'; "
+            "build the net with these"
+        )
+    return {name: _published_name(name) for name in net.state_dict()}
+
+
+def _published_name(name: str) -> str:
+    """stage2.block1.shortcut.conv.weight -> layer2.0.shortcut.0.weight, and so on."""
+    name = re.sub(r"^stem\.(conv|bn)\.", r"\g<1>1.", name)
+    name = re.sub(r"^stage(\d)\.block(\d+)\.", lambda found: f"layer{found[1]}.{int(found[2]) - 1}.", name)
+    name = name.replace("shortcut.conv.", "shortcut.0.").replace("shortcut.bn.", "shortcut.1.")
+    return re.sub(r"^fc\.", "linear.", name)
+
+
+def _net_of(published: Shapes) -> str:
+    """The arguments of cifar_net for weights of these names and shapes, as far as a look at them tells; "" if they are
+    of no such net.
+    """
+    blocks = {name.split(".")[1] for name in published if name.startswith("layer1.")}
+    conv, linear = published.get("conv1.weight"), published.get("linear.weight")
+    if not (blocks and conv and linear):
+        return ""
+    shortcut = "'B'" if any(".shortcut." in name for name in published) else "'A' or 'none'"
+    return f"depth={6 * len(blocks) + 2}, shortcut={shortcut}, width={conv[0]}, num_classes={linear[0]}"

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from .blocks import BLOCKS, STRIDES, initialise
+from .layouts import load_renamed, renamed
 from .plugins import Plugin
 from .registry import Shortcut
 from .shortcuts import ProjectionWhereNeeded
@@ -132,18 +133,8 @@ def load_torchvision(net: ImageNetNet, weights: str | Mapping[str, torch.Tensor]
     Published weights want the net as torchvision has it: shortcut B, the stride on the 3x3, 1000 classes. Raises
     ValueError, saying where they differ, for weights that do not fit, ConnectionError if they cannot be downloaded.
     """
-    names, held = _torchvision_names(net), net.state_dict()
-    if isinstance(weights, str):
-        weights = _published(net, weights)
-    # Files from before torch 0.4.1 do not count BN's batches, and torchvision still publishes some.
-    uncounted = {names[name]: tensor for name, tensor in held.items() if name.endswith("num_batches_tracked")}
-    weights = uncounted | dict(weights)
-    theirs = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    ours = {names[name]: tuple(tensor.shape) for name, tensor in held.items()}
-    if theirs != ours:
-        raise ValueError(_difference(theirs, ours))
-    net.load_state_dict({name: weights[theirs] for name, theirs in names.items()})
-    return net
+    names = _torchvision_names(net)
+    return load_renamed(net, names, _published(net, weights) if isinstance(weights, str) else weights)
 
 
 def to_torchvision(net: ImageNetNet) -> dict[str, torch.Tensor]:
@@ -151,8 +142,7 @@ def to_torchvision(net: ImageNetNet) -> dict[str, torch.Tensor]:
 
     Raises ValueError for a net that torchvision has no layers for: another shortcut than B, another order or stem.
     """
-    held = net.state_dict()
-    return {theirs: held[ours] for ours, theirs in _torchvision_names(net).items()}
+    return renamed(net, _torchvision_names(net))
 
 
 def _torchvision_names(net: ImageNetNet) -> dict[str, str]:
@@ -172,15 +162,6 @@ def _torchvision_name(name: str) -> str:
     name = re.sub(r"^conv1\.(conv|bn)\.", r"\g<1>1.", name)
     name = re.sub(r"^conv(\d)_x\.block(\d+)\.", lambda found: f"layer{int(found[1]) - 1}.{int(found[2]) - 1}.", name)
     return name.replace("shortcut.conv.", "downsample.0.").replace("shortcut.bn.", "downsample.1.")
-
-
-def _difference(theirs: Mapping[str, tuple[int, ...]], ours: Mapping[str, tuple[int, ...]]) -> str:
-    name = next(name for name in [*ours, *theirs] if theirs.get(name) != ours.get(name))
-    shape, wanted = (
-        "nothing" if shapes.get(name) is None else "x".join(map(str, shapes[name])) or "a number"
-        for shapes in (theirs, ours)
-    )
-    return f"these weights are not of this net: {name} is {shape} in the weights and {wanted} in the net"
 
 
 def _published(net: ImageNetNet, name: str) -> Mapping[str, torch.Tensor]:

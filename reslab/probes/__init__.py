@@ -5,6 +5,7 @@ from .inputs import block_inputs
 from .layers import Layer, weighted_layers
 from .lesions import Lesion, LesionStudy, SingleLesions, single_lesions
 from .paths import PathShare, gradient_by_path_length
+from .probing import PROBES, Probe, Probed, lacking, probe
 from .recorded import recorded_iterations, recorded_signals
 from .responses import Response, responses
 from .results import kept, result, results
@@ -17,12 +18,15 @@ from .subject import Subject, net_at, subject
 from .survival import Survival, survival
 
 __all__ = [
+    "PROBES",
     "Correlation",
     "Damage",
     "Layer",
     "Lesion",
     "LesionStudy",
     "PathShare",
+    "Probe",
+    "Probed",
     "Response",
     "Sensitivity",
     "Signal",
@@ -36,7 +40,9 @@ __all__ = [
     "gradient_reach",
     "gradient_spread",
     "kept",
+    "lacking",
     "net_at",
+    "probe",
     "random_lesions",
     "recorded_iterations",
     "recorded_signals",

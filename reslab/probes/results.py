@@ -3,11 +3,11 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files import names, read, read_many, write_json
+from ..files import Place, names, read, read_many, write_json
 from ..runs import Run
 
 FOLDER = "probes"  # in the run folder
@@ -22,8 +22,7 @@ def kept(run: Run, probe: str, settings: dict[str, Any], measure: Callable[[], A
     if run.state != "done":
         raise ValueError(f"{run.id} is {run.state}: a probe's result is kept for a run that is done; train it first")
     settings = json.loads(json.dumps(settings))
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-    path = run.path / FOLDER / f"{probe}-{digest}.json"
+    path = _place(run, probe, settings)
     content = read(path)
     if content is not None:
         return json.loads(content)["result"]
@@ -32,6 +31,11 @@ def kept(run: Run, probe: str, settings: dict[str, Any], measure: Callable[[], A
         path.parent.mkdir(exist_ok=True)
     write_json(path, dict(probe=probe, settings=settings, result=result, measured=_now()))
     return result
+
+
+def _place(run: Run, probe: str, settings: dict[str, Any]) -> Place:
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    return run.path / FOLDER / f"{probe}-{digest}.json"
 
 
 def _now() -> dict[str, Any]:
@@ -51,3 +55,10 @@ def result(run: Run, probe: str, settings: dict[str, Any]) -> Any | None:
     """What is kept of this probe with exactly these settings; None if it was not measured."""
     settings = json.loads(json.dumps(settings))
     return next((each["result"] for each in results(run, probe) if each["settings"] == settings), None)
+
+
+def found_in(runs: Sequence[Run], probe: str, settings: dict[str, Any]) -> list[Any | None]:
+    """`result` of each run; from an object store all at the same time."""
+    settings = json.loads(json.dumps(settings))
+    contents = read_many([_place(run, probe, settings) for run in runs])
+    return [None if content is None else json.loads(content)["result"] for content in contents]

@@ -41,6 +41,7 @@ function render({ model, el }) {
   function build() {
     const { whole, chance } = model.get("facts");
     root.style.setProperty("--reslab-net", model.get("colour"));
+    root.style.setProperty("--reslab-on", model.get("ink"));
     name.textContent = model.get("name");
     row.setAttribute("aria-label", `blocks of ${model.get("name")}`);
     for (const [mark, error, said] of [

@@ -9,6 +9,8 @@ from typing import Any
 import anywidget
 import traitlets
 
+from ..figures.svg import accent
+
 ROW_CSS = Path(__file__).with_name("blocks.css").read_text()
 
 
@@ -26,7 +28,8 @@ class BlockRow(anywidget.AnyWidget):
     _css = ROW_CSS
 
     name = traitlets.Unicode(help="the net's name").tag(sync=True)
-    colour = traitlets.Unicode(help="#rrggbb").tag(sync=True)
+    colour = traitlets.Unicode(help="CSS").tag(sync=True)
+    ink = traitlets.Unicode(help="of what is written on that colour").tag(sync=True)
     blocks = traitlets.List(traitlets.Unicode()).tag(sync=True)
     reshaping = traitlets.List(traitlets.Unicode(), help="blocks that change the shape").tag(sync=True)
     order = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -51,11 +54,18 @@ def row_picture(
         cells = "".join(_cell(block, block in reshaping, block in deleted) for block in members)
         stages.append(f'<div class="reslab-lesion-stage"><div class="reslab-lesion-blocks">{cells}</div></div>')
     return (
-        f'<div class="reslab-lesion" style="--reslab-net:{colour}"><div class="reslab-lesion-head">'
+        f'<div class="reslab-lesion" style="--reslab-net:{accent(colour)};--reslab-on:{ink_on(colour)}">'
+        '<div class="reslab-lesion-head">'
         f'<span class="reslab-dot"></span><b>{escape(name)}</b><span class="reslab-lesion-now">{error:.1f} %</span>'
         f'<span class="reslab-lesion-told">{lost}</span></div>'
         f'<div class="reslab-lesion-row">{"".join(stages)}</div></div>'
     )
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever is easier to read on "#rrggbb"."""
+    red, green, blue = bytes.fromhex(colour[1:])
+    return "#000" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#fff"
 
 
 def _cell(block: str, reshapes: bool, gone: bool) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 import ipywidgets as ipw
 
 from ..figures.inside import Key, Look, looks
+from ..figures.svg import accent
 from ..probes.damage import swappable
 from ..probes.lesions import LesionStudy
-from .blocks import ROW_CSS, BlockRow, row_picture
+from .blocks import ROW_CSS, BlockRow, ink_on, row_picture
 from .button import Button
 from .panel import Panel, html
 
@@ -86,7 +87,8 @@ class Lesions(Panel):
         blocks, whole = list(study.blocks), study.error()
         row = BlockRow(
             name=look.label,
-            colour=look.colour,
+            colour=accent(look.colour),
+            ink=ink_on(look.colour),
             blocks=blocks,
             order=blocks,
             reshaping=list(study.reshaping),

@@ -20,7 +20,7 @@ from reslab.batch.spec import Experiment
 from reslab.claims import CLAIMS, evaluate
 from reslab.probes import recorded_iterations, result, subject
 from reslab.probes.surface import Plan, Surface, read_surface
-from tests.claims_fixtures import make_net
+from tests.claims_fixtures import find, make_net
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -53,11 +53,13 @@ def numbers(values: list | dict | None) -> list:
 
 
 def test_train(tmp_path):
-    notebook = papermill("train.ipynb", tmp_path, "-p", "depth", "8", "-p", "shortcut", "none", "-p", "seed", "3")
+    settings = ["-p", "depth", "8", "-p", "shortcut", "none", "-p", "seed", "3", "-y", "{record: [signals]}"]
+    notebook = papermill("train.ipynb", tmp_path, *settings)
     (run,) = RunStore(tmp_path / "runs")
     assert run.config == RunConfig(depth=8, shortcut="none", profile="smoke", seed=3)
     assert run.state == "done" and run.column("iteration") == [3, 6, 9, 12]
     drawn = [numbers(trace.get("y")) for trace in figure(notebook, "curves")["data"]]
+    assert (run.path / "signals.csv").exists() and not (run.path / "weights").exists()
     assert run.column("train_error") in drawn and run.column("test_error") in drawn
     assert f"{run.final['test_error']:.2f}" in outputs(notebook, "final")[0]["data"]["text/html"]
     assert len(nbformat.writes(notebook)) < 300_000
@@ -207,14 +209,17 @@ def test_the_explorers_experiment_file_is_a_study(tmp_path):
 
 def test_claims(tmp_path):
     for depth, errors in ((8, [12.0, 12.3, 12.9]), (14, [15.0, 15.3, 15.9])):
-        make_net(tmp_path / "runs", errors, depth=depth, shortcut="none")
+        plain = make_net(tmp_path / "runs", errors, depth=depth, shortcut="none")
         make_net(tmp_path / "runs", errors[:1], depth=depth)
+        for run, gradient in zip(plain, errors, strict=True):
+            find(run, "signals", [dict(gradient=gradient), dict(gradient=1.0)])
     notebook = papermill("09_claims.ipynb", tmp_path, "-p", "claim", "degradation-test", "-p", "links", "../runs")
     verdicts = evaluate(RunStore(tmp_path / "runs"))
     page = outputs(notebook, "ledger")[0]["data"]["text/html"]
     assert all(escape(claim.statement) in page for claim in CLAIMS.values()) and page.count('href="../runs/') >= 6
     rows = [finding for verdict in verdicts for finding in verdict.findings]
     assert len(rows) > 3 and len(figure(notebook, "picture")["data"]) == len(rows)
+    assert "· decades ·" in figure(notebook, "picture")["layout"]["xaxis2"]["title"]["text"]
     seeds = outputs(notebook, "seeds")[0]["data"]["text/markdown"].splitlines()
     assert len(seeds) == 5 and "residual-gains-from-depth (against)" in seeds[2] and "residual" not in seeds[3]
     apart = outputs(notebook, "apart")[0]["data"]["text/markdown"]
@@ -223,9 +228,13 @@ def test_claims(tmp_path):
     several = outputs(notebook, "several")[0]["data"]["text/markdown"]
     (row,) = [line for line in several.splitlines() if line.startswith("| degradation-test ")]
     (alone,) = evaluate(RunStore(tmp_path / "runs"), ["degradation-test"])
-    assert all("[{:+.2f}, {:+.2f}] supported".format(*v.interval) in row for v in (alone, found))
+    low, high = (f"{end:+.2f}" for end in alone.interval)
+    assert f"| [{low}, {high}] points supported |" in row and f"{found.held} supported" in row
     assert alone.interval[0] > found.interval[0]
+    (row,) = [line for line in several.splitlines() if line.startswith("| gradients-healthy ")]
+    assert row.count(" decades ") == 2
     end = outputs(notebook, "end")[0]["data"]["text/markdown"]
+    assert "a look into 5 of these" in end and "4 to probe" in page
     assert "From 8 runs" in end and f"{sum(v.words == 'supported' for v in verdicts) - 2} supported" in end
     assert len(nbformat.writes(notebook)) < 300_000
 
@@ -273,7 +282,7 @@ def test_inside(tmp_path):
         assert f"| {kept['error']:.3g} |" in row and f"| {max(numbers(bars['y'])):.3g} |" in row
     assert numbers(traces("curves", kind="mean", graph="deleted")["plain-14"]["x"]) == [0, 1, 2, 4]
     assert numbers(traces("curves", kind="mean", graph="order")["plain-14"]["x"])[0] == 1
-    assert outputs(notebook, "history")[1]["data"]["text/markdown"] == ""
+    assert len(outputs(notebook, "history")) == 1  # the figure alone
     assert "widgets" not in notebook.metadata and len(nbformat.writes(notebook)) < 300_000
 
 

@@ -36,7 +36,9 @@ class Evaluator:
         self._inside = ExitStack()
 
     def __enter__(self) -> "Evaluator":
-        self._inside.enter_context(repeatable(torch.get_num_threads(), self._labels.device))
+        # The kernels have threads of their own, and sums by others would be rounded by their number.
+        threads = 1 if self._folded.kernels else torch.get_num_threads()
+        self._inside.enter_context(repeatable(threads, self._labels.device))
         self._inside.enter_context(kept_heap())
         return self
 

@@ -96,12 +96,20 @@ class Grid:
         if not tile.claims:
             return None
         if tile.worker is None:
-            made = stat(self._tile(tile.number, tile.claims))
-            young = made is not None and time.time() - made.modified < SILENT
+            young = self._age(self._tile(tile.number, tile.claims).name) < SILENT
             return dict(host="?", pid="?") if young else None
-        content = read(self.folder / f"worker-{tile.worker}.json")
+        return self._live(f"worker-{tile.worker}.json")
+
+    def _live(self, worker: str) -> dict[str, Any] | None:
+        """The status in a worker's file, if it lives."""
+        content = read(self.folder / worker)
         status = json.loads(content) if content else None
         return status if status and alive(status) else None
+
+    def _age(self, name: str) -> float:
+        """Seconds since a file was written; many if it is not there."""
+        found = stat(self.folder / name)
+        return time.time() - found.modified if found else float("inf")
 
     def claim(self, tile: Tile, worker: str) -> bool:
         """Makes the tile this worker's, unless somebody was faster."""
@@ -121,10 +129,11 @@ class Grid:
         write_atomically(self._tile(tile.number, tile.claims + 1), _content(worker, found))
 
     def finish(self, found: Results) -> None:
-        """All points in one file, and the tiles' away."""
+        """All points in one file; the tiles, and what killed processes have left, away."""
         write_json(self.folder / "results.json", [list(found[point]) for point in range(len(self.order))])
         for name in names(self.folder):
-            if CLAIM.fullmatch(name):
+            dead = name.startswith("worker-") and not self._live(name)
+            if dead or CLAIM.fullmatch(name) or (name.endswith(".tmp") and self._age(name) > SILENT):
                 remove(self.folder / name)
 
     def surface(self) -> Surface:

@@ -1,0 +1,84 @@
+"""Runs put to probes, each measured once with its standard settings: what the claims read, and `reslab probe` does."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..data import DataError
+from ..names import check_names
+from ..runs import Run
+from .results import found_in
+from .subject import INITIAL
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A probe whose module has STANDARD, the settings that claims compare, and measured(run, data, device), which keeps
+    what it finds with them; `more` are settings that are measured's own arguments.
+    """
+
+    module: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def standard(self) -> dict[str, Any]:
+        """The settings under which the result is kept."""
+        return {**import_module(self.module).STANDARD, **self.more}
+
+    def measure(self, run: Run, data: str | Path | None = None, device: str | None = None) -> None:
+        """Sees to it that the run's folder has the result. Raises ValueError for a run that is not done."""
+        import_module(self.module).measured(run, **self.more, data=data, device=device)
+
+
+PROBES = {
+    "responses": Probe("reslab.probes.responses"),
+    "signals": Probe("reslab.probes.signals", dict(at=INITIAL)),
+    "lesions": Probe("reslab.probes.lesions"),
+    "roughness": Probe("reslab.probes.surface.roughness"),
+}
+
+
+def check_probes(names: Sequence[str]) -> None:
+    """Raises ValueError for a name that is no probe, naming the closest that is."""
+    check_names(names, list(PROBES), "reslab.probes.PROBES")
+
+
+@dataclass(frozen=True)
+class Probed:
+    """How a run was put to a probe: `seconds` is None if it had been before, and `failure` says why it could not be."""
+
+    run: Run
+    probe: str
+    seconds: float | None = None
+    failure: str = ""
+
+
+def lacking(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Run, str]]:
+    """Those of the runs, which are done, and probes whose result with standard settings is not there: run by run."""
+    found = {name: found_in(runs, name, PROBES[name].standard) for name in names}
+    return [(run, name) for place, run in enumerate(runs) for name in names if found[name][place] is None]
+
+
+def probe(
+    runs: Sequence[Run], names: Sequence[str], data: str | Path | None = None, device: str | None = None
+) -> Iterator[Probed]:
+    """Puts each run to each probe, run by run, and tells how that went as it goes; what is there is not measured again.
+
+    Stopped at any moment it goes on there when it is called again. What one run cannot be put to keeps no other from
+    it: `failure` says what a user can do about it.
+    """
+    missing = set(lacking([run for run in runs if run.state == "done"], names))
+    for run in runs:
+        for name in names:
+            if run.state == "done" and (run, name) not in missing:
+                yield Probed(run, name)
+                continue
+            began, failure = time.perf_counter(), ""
+            try:
+                PROBES[name].measure(run, data, device)
+            except (ValueError, OSError, DataError) as error:
+                failure = str(error)
+            yield Probed(run, name, time.perf_counter() - began, failure)

@@ -1,0 +1,151 @@
+"""The convolution kernel against PyTorch's convolution, batch norm, addition and ReLU in double precision."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from reslab.fast.conv import LANES, WINOGRAD, Affine, FoldedConv, Mean, innermost
+
+# Relative to the spread of the results: float32's largest error; the root mean square of bfloat16's, which has 8 bits.
+TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 2e-2}
+
+
+def random(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def norm(channels):
+    bn = nn.BatchNorm2d(channels, eps=1e-3).eval()
+    for seed, tensor in enumerate((bn.weight.data, bn.bias.data, bn.running_mean, bn.running_var)):
+        tensor.copy_(torch.rand(channels, generator=torch.Generator().manual_seed(seed)) + 0.5)
+    return bn
+
+
+def make(conv, bn=None, **options):
+    conv.weight.data.copy_(random(*conv.weight.shape, seed=1))
+    return FoldedConv(conv, bn, **options)
+
+
+@torch.no_grad()
+def oracle(conv, bn, x, residual=None, relu=False):
+    y = F.conv2d(x.double(), conv.weight.double(), None, conv.stride, conv.padding)
+    if conv.bias is not None:
+        y += conv.bias.double()[:, None, None]
+    if bn is not None:
+        statistics = (bn.running_mean.double(), bn.running_var.double(), bn.weight.double(), bn.bias.double())
+        y = F.batch_norm(y, *statistics, training=False, eps=bn.eps)
+    y = y if residual is None else y + residual.double()
+    return F.relu(y) if relu else y
+
+
+def assert_near(given, expected, dtype):
+    error = given.double() - expected
+    size = error.abs().max() if dtype == torch.float32 else error.square().mean().sqrt()
+    assert size <= TOLERANCE[dtype] * expected.square().mean().sqrt()
+
+
+def test_winograds_transform_gives_the_convolution():
+    """The defining identity of F(4, 3), with B and A of the kernel written out: A^T [(G g) * (B^T d)] is d * g."""
+    a, b = 0.5**0.5, 2**0.5
+    points = torch.tensor([0, a, -a, b, -b], dtype=torch.float64)
+    to_inputs = torch.zeros(6, 6, dtype=torch.float64)
+    for j, point in enumerate(points):  # coefficients of the product of (x - p) over the other points
+        polynomial = torch.ones(1, dtype=torch.float64)
+        for other in points[points != point]:
+            polynomial = F.pad(polynomial, (1, 0)) - F.pad(other * polynomial, (0, 1))
+        to_inputs[j, :5] = polynomial
+    to_inputs[5] = torch.tensor([0, 1, 0, -2.5, 0, 1])
+    to_outputs = torch.stack([*(points**i for i in range(4))])
+    to_outputs = torch.cat([to_outputs, torch.tensor([[0], [0], [0], [1.0]], dtype=torch.float64)], 1)
+    d, g = random(6).double(), random(3, seed=1).double()
+    expected = torch.stack([d[i : i + 3] @ g for i in range(4)])
+    torch.testing.assert_close(to_outputs @ ((WINOGRAD @ g) * (to_inputs @ d)), expected)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("relu", [False, True])
+# Sizes that fill the tiles of 4x4 or do not, one pixel, and one tile with nothing but edges; channels of the paper's
+# nets, odd ones, and numbers of kernels that leave the last block short.
+@pytest.mark.parametrize(
+    ("channels", "kernels", "height", "width"),
+    [(16, 16, 32, 32), (3, 5, 9, 6), (32, 64, 8, 8), (7, 20, 1, 1), (1, 1, 4, 3)],
+)
+def test_three_by_three(channels, kernels, height, width, relu, dtype):
+    conv, bn = nn.Conv2d(channels, kernels, 3, 1, 1, bias=False), norm(kernels)
+    folded = make(conv, bn, relu=relu, kernels=True, dtype=dtype)
+    folded.refold()
+    assert folded.winograd
+    x, residual = random(LANES, channels, height, width), random(LANES, kernels, height, width, seed=2)
+    assert_near(folded(x), oracle(conv, bn, x, None, relu), dtype)
+    assert_near(folded(innermost(x), residual), oracle(conv, bn, x, residual, relu), dtype)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(
+    ("side", "stride", "padding"), [(3, 2, 1), (1, 1, 0), (1, 2, 0), (7, 2, 3), (5, 1, 2), (3, 3, 0)]
+)
+def test_other_kernels_with_a_bias_of_their_own(side, stride, padding, dtype):
+    conv = nn.Conv2d(5, 12, side, stride, padding)
+    folded = make(conv, kernels=True, dtype=dtype)
+    folded.refold()
+    x = random(LANES, 5, 11, 14)
+    assert_near(folded(x), oracle(conv, None, x), dtype)
+
+
+@pytest.mark.parametrize("kernels", [True, False])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_option_as_residual_is_subsampled_and_zero_padded(stride, kernels):
+    conv, bn = nn.Conv2d(6, 10, 3, stride, 1, bias=False), norm(10)
+    folded = make(conv, bn, relu=True, stride=stride, offset=2, kernels=kernels)
+    folded.refold()
+    x = random(LANES, 6, 8, 8)
+    residual = F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 2, 2))
+    with torch.inference_mode():
+        assert_near(folded(x, x), oracle(conv, bn, x, residual, True), torch.float32)
+
+
+def test_an_image_depends_on_no_other_bit_for_bit():
+    folded = make(nn.Conv2d(8, 8, 3, 1, 1), kernels=True)
+    folded.refold()
+    x = random(LANES, 8, 6, 6)
+    shuffled = torch.randperm(LANES, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(folded(x)[shuffled], folded(x[shuffled]))
+    one = x.clone()
+    one[1:] = float("nan")
+    assert torch.equal(folded(one)[0], folded(x)[0]) and folded(one)[1:].isnan().all()
+
+
+def test_weights_count_as_they_were_when_refolded():
+    conv = nn.Conv2d(4, 4, 3, 1, 1, bias=False)
+    folded = make(conv, kernels=True)
+    folded.refold()
+    x = random(LANES, 4, 5, 5)
+    before = folded(x)
+    conv.weight.data.mul_(2)
+    assert torch.equal(folded(x), before)
+    folded.refold()
+    assert_near(folded(x), 2 * before.double(), torch.float32)
+
+
+def test_what_the_kernel_cannot_do_is_torchs():
+    for conv in (
+        nn.Conv2d(4, 4, 3, padding=1, groups=2),
+        nn.Conv2d(4, 4, 3, padding=2, dilation=2),
+        nn.Conv2d(4, 4, (3, 1), padding=(1, 0)),
+        nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
+    ):
+        folded = FoldedConv(conv, kernels=True)
+        folded.refold()
+        x = random(2, 4, 6, 6)
+        assert not folded.kernels
+        torch.testing.assert_close(folded(x), conv(x))
+
+
+def test_a_norm_alone_and_the_mean_keep_the_layout():
+    bn, x = norm(6), innermost(random(LANES, 6, 3, 5))
+    affine = Affine(bn)
+    affine.refold()
+    torch.testing.assert_close(affine(x), bn(x))
+    assert affine(x).stride() == x.stride()
+    torch.testing.assert_close(Mean()(x), x.mean((2, 3), keepdim=True))
