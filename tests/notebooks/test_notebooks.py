@@ -212,7 +212,7 @@ def test_claims(tmp_path):
         plain = make_net(tmp_path / "runs", errors, depth=depth, shortcut="none")
         make_net(tmp_path / "runs", errors[:1], depth=depth)
         for run, gradient in zip(plain, errors, strict=True):
-            find(run, "signals", [dict(gradient=gradient), dict(gradient=1.0)])
+            find(run, "signals", [dict(gradient=gradient), dict(gradient=99.0)])
     notebook = papermill("09_claims.ipynb", tmp_path, "-p", "claim", "degradation-test", "-p", "links", "../runs")
     verdicts = evaluate(RunStore(tmp_path / "runs"))
     page = outputs(notebook, "ledger")[0]["data"]["text/html"]
