@@ -87,7 +87,7 @@ def test_scenes_have_the_same_heights_and_turn_as_one():
 
 def test_the_words_under_the_pointer_are_those_of_the_point():
     plane = planes(loss_surfaces([RESIDUAL]))[0]
-    assert plane.text[0][3] == "x = 0.5, y = -1<br>loss 2.35<br>error 23.5 %" and plane.hoverinfo == "text"
+    assert plane.text[0][3] == "loss 2.35, error 23.5 %"
     both = planes(loss_contours([RESIDUAL]))[0].customdata
     assert both[0][3].tolist() == pytest.approx([2.35, 23.5])
 

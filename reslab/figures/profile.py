@@ -59,8 +59,8 @@ def loss_profile(surfaces: Sequence[Surface], scale: str = "log", data: str = ""
     )
     figure.update_annotations(font=dict(size=16, family=FONT, color=FAINT))
     figure.update_xaxes(title="x", row=2)
-    figure.update_yaxes(title=UNITS["loss"], type=scale, dtick=1 if scale == "log" else None, row=1, col=1)
-    figure.update_yaxes(type=scale, row=1)
+    figure.update_yaxes(type=scale, dtick=1 if scale == "log" else None, row=1)
+    figure.update_yaxes(title=UNITS["loss"], row=1, col=1)
     return figure.update_yaxes(title=UNITS["error"], row=2, col=1).update_yaxes(range=[0, 100], row=2)
 
 

@@ -71,7 +71,7 @@ def loss_surfaces(
     for surface, place in zip(surfaces, panels, strict=True):
         figure.add_traces([*_in_space(surface, heights), *marks_in_space(surface, heights, places or {})], *place)
     line = dict(gridcolor="#d5d8de", backgroundcolor="white", tickfont=dict(size=12), title=dict(font=dict(size=15)))
-    high = dict(range=heights.room, title=dict(text=what, font=dict(size=15))) | heights.ticks
+    high = dict(range=heights.room, title=dict(text="")) | heights.ticks  # the colour scale beside it says what
     figure.update_scenes(
         xaxis=line | dict(title=dict(text="x"), nticks=5),
         yaxis=line | dict(title=dict(text="y"), nticks=5),
@@ -180,11 +180,8 @@ def _both(surface: Surface) -> np.ndarray:
 def _words(surface: Surface) -> np.ndarray:
     """The same written out [y, x]: plotly.js swaps rows and columns of a surface's customdata, and not of its text."""
     words = [
-        [
-            f"x = {x:.3g}, y = {y:.3g}<br>loss {loss:.4g}<br>error {error:.4g} %"
-            for x, loss, error in zip(surface.x, losses, errors, strict=True)
-        ]
-        for y, losses, errors in zip(surface.y, surface.loss, surface.error, strict=True)
+        [f"loss {loss:.4g}, error {error:.4g} %" for loss, error in zip(losses, errors, strict=True)]
+        for losses, errors in zip(surface.loss, surface.error, strict=True)
     ]
     return np.array(words)  # plotly takes each list in a list for one text
 
@@ -217,7 +214,7 @@ def _in_space(surface: Surface, heights: Heights) -> list[go.Surface | go.Scatte
             y=surface.y,
             z=z,
             text=_words(surface),
-            hoverinfo="text",
+            hoverinfo="x+y+text",
             coloraxis="coloraxis",
             lighting=dict(ambient=0.72, diffuse=0.5, specular=0.08, roughness=0.9),
             meta=dict(net=surface.name, kind="plane"),

@@ -13,7 +13,7 @@ PATH, EDGE = "#ff3b5c", "white"  # a red that viridis does not have, with a ligh
 HALO = f"0 0 3px {INK}, 0 0 3px {INK}, 0 0 6px {INK}"
 HOVER = "iteration %{customdata:,}<br>x = %{x:.3g}, y = %{y:.3g}<extra>training</extra>"
 LIFT = 0.02  # of the heights' range: above the surface, which would hide half of a line that lies in it
-RAISED = 0.1  # of that range: a name above its mark, clear of the slopes around it
+RAISED = 0.15  # of that range: a name above its mark, clear of the slopes around it
 
 
 Places = Mapping[str, tuple[float, float]]  # what lies where on the plane

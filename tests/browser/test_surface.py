@@ -71,7 +71,9 @@ def under_pointer(page: Page, panel: Locator, across: float, down: float) -> tup
     page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
     label = panel.locator(".hovertext").last
     expect(label).to_contain_text("loss", timeout=10_000)
-    found = re.search(r"x = (\S+), y = (\S+?)loss (\S+?)error", label.text_content().replace("−", "-"))
+    # "(0.1, -0.2)loss 2 ..." in space, "x = 0.1, y = -0.2loss 2 ..." on contours
+    told = label.text_content().replace("−", "-")
+    found = re.search(r"(-?[\d.]+), (?:y = )?(-?[\d.]+)\)?loss ([\d.]+)", told)
     return tuple(float(number) for number in found.groups())
 
 
