@@ -134,10 +134,10 @@ def test_a_surface_without_a_point_is_empty(draw):
 def test_the_path_lies_on_the_surface_with_its_ends_marked():
     tilted = make_surface(lambda x, y: 5 + 2 * x + y, path=[(0, -0.75, 0.3), (50, 0.1, 0.3), (100, 0.0, 0.0)])
     figure = loss_surfaces([tilted], scale="linear")
-    path, ends = (next(t for t in figure.data if t.meta["kind"] == kind) for kind in ("path", "ends"))
+    path, ends, names = (t for t in figure.data if t.meta["kind"] in ("path", "ends"))
     expected = np.array([5 - 1.5 + 0.3, 5 + 0.2 + 0.3, 5])  # bilinear is exact on a tilted plane
     np.testing.assert_allclose(path.z, expected + LIFT * 8)
-    assert list(path.customdata) == [0, 50, 100] and list(ends.text) == ["start", "end"]
+    assert list(path.customdata) == [0, 50, 100] and list(names.text) == ["start", "end"]
     assert list(ends.x) == [-0.75, 0.0] and list(ends.y) == [0.3, 0.0]
     flat = loss_contours([tilted])
     (line,) = [t for t in flat.data if t.meta["kind"] == "path" and t.mode == "lines+markers"]
@@ -153,7 +153,7 @@ def test_between_points_that_are_missing_or_outside_there_is_nothing():
 def test_without_a_path_the_net_is_marked():
     (mark,) = [trace for trace in loss_contours([RESIDUAL]).data if trace.meta["kind"] == "net"]
     assert (list(mark.x), list(mark.y)) == ([0], [0])
-    (mark,) = [trace for trace in loss_surfaces([RESIDUAL], scale="linear").data if trace.meta["kind"] == "net"]
+    mark, _ = [trace for trace in loss_surfaces([RESIDUAL], scale="linear").data if trace.meta["kind"] == "net"]
     assert mark.z[0] == pytest.approx(0.1 + LIFT * 3.1)
 
 
@@ -164,8 +164,9 @@ def test_places_are_marked_by_name():
     places = {"seed 0": (0.0, 0.0), "seed 1": (0.5, -0.5)}
     flat, space = (draw([RESIDUAL], scale="linear", places=places) for draw in (loss_contours, loss_surfaces))
     for figure in (flat, space):
-        (marks,) = [trace for trace in figure.data if trace.meta["kind"] == "places"]
-        assert (list(marks.text), list(marks.x), list(marks.y)) == (list(places), [0, 0.5], [0, -0.5])
+        drawn = [t for t in figure.data if t.meta["kind"] == "places"]
+        marks, names = drawn[0], drawn[-1]  # one trace on contours, two in space
+        assert (list(names.text), list(marks.x), list(marks.y)) == (list(places), [0, 0.5], [0, -0.5])
         assert not [trace for trace in figure.data if trace.meta["kind"] == "net"]
     np.testing.assert_allclose(marks.z, np.array([0.1, 0.85]) + LIFT * 3.1)
 

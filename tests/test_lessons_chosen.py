@@ -25,6 +25,12 @@ def test_with_ids_those_are_taken_and_nothing_is_trained(tmp_path):
     assert len(list(RunStore(tmp_path))) == 2
 
 
+def test_ids_may_come_in_one_text_as_papermill_gives_it(tmp_path):
+    runs = chosen_runs(tmp_path, [], [RunConfig(depth=8, profile="smoke", seed=seed) for seed in (0, 1)])
+    asked = ", ".join(run.id for run in reversed(runs))
+    assert [run.id for run in chosen_runs(tmp_path, asked, [])] == [run.id for run in reversed(runs)]
+
+
 def test_what_cannot_be_looked_into_is_told(tmp_path):
     with pytest.raises(ValueError, match=r"there is no run 'res9' in .*; `reslab runs` lists them"):
         chosen_runs(tmp_path, ["res9"], CONFIGS)

@@ -68,11 +68,10 @@ def _line(surface: Surface, what: str, dash: str) -> go.Scatter:
     return go.Scatter(
         x=surface.x,
         y=values(surface, what)[0],
-        mode="lines+markers",
+        mode="lines",
         name=surface.name,
         legendgroup=surface.name,
         line=dict(color=_colour(surface.name), width=3, dash=dash),
-        marker=dict(size=5),
         customdata=[[loss, error] for loss, error in zip(surface.loss[0], surface.error[0], strict=True)],
         hovertemplate="x = %{x:.3g}: loss %{customdata[0]:.4g}, error %{customdata[1]:.4g} %"
         f"<extra>{surface.name}</extra>",

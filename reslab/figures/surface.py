@@ -13,7 +13,7 @@ from .style import FAINT, FONT, TEMPLATE, headline
 from .surface_marks import Places, marks_flat, marks_in_space
 
 ROW = 3  # nets side by side; more go below
-EYE = (1.2, 1.2, 1.3)  # of the camera: from above a corner
+EYE = (1.35, 1.35, 1.4)  # of the camera: from above a corner
 WIDE = 100  # characters in a line below the title
 SQUARE = 1.5  # ratio of a plane's sides up to which it is drawn to scale
 HOVER = (

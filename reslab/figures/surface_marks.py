@@ -13,6 +13,7 @@ PATH, EDGE = "#ff3b5c", "white"  # a red that viridis does not have, with a ligh
 HALO = f"0 0 3px {INK}, 0 0 3px {INK}, 0 0 6px {INK}"
 HOVER = "iteration %{customdata:,}<br>x = %{x:.3g}, y = %{y:.3g}<extra>training</extra>"
 LIFT = 0.02  # of the heights' range: above the surface, which would hide half of a line that lies in it
+RAISED = 0.1  # of that range: a name above its mark, clear of the slopes around it
 
 
 Places = Mapping[str, tuple[float, float]]  # what lies where on the plane
@@ -78,19 +79,10 @@ def marks_in_space(surface: Surface, heights: Heights, places: Places) -> list[g
             )
         ]
     for kind, x, y, names, _, colours in _points(surface, places):
-        traces.append(
-            go.Scatter3d(
-                x=x,
-                y=y,
-                z=on(x, y),
-                mode="markers+text",
-                text=names,
-                textfont=dict(color=INK, size=15, weight=600),
-                marker=dict(size=6, color=colours, line=dict(color=INK, width=2)),
-                hoverinfo="skip",
-                meta=dict(net=surface.name, kind=kind),
-            )
-        )
+        z, words = on(x, y), dict(text=names, textfont=dict(color=INK, size=15, weight=600))
+        look = dict(marker=dict(size=6, color=colours, line=dict(color=INK, width=2)))
+        for more in (dict(z=z, mode="markers", **look), dict(z=z + RAISED * (high - low), mode="text", **words)):
+            traces.append(go.Scatter3d(x=x, y=y, **more, hoverinfo="skip", meta=dict(net=surface.name, kind=kind)))
     return traces
 
 

@@ -23,6 +23,7 @@ SIZE = 11  # of the dots, pixels
 TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)  # steps of a panel; of percentage points, one is one
 NAMED = (0.5, 2, 10, 50)  # those with a number, when all would run into each other
 FARTHEST = 100.0  # steps: no difference of errors is larger, and no interval needs to be drawn further
+LONG = 25  # letters of a measure's name, which then gets a line of its own
 BOX = "rgba(0,158,115,0.16)"
 
 
@@ -136,8 +137,8 @@ def _layout(panels: Sequence[_Panel], title: str, several: bool) -> dict:
 def _x_axis(panel: _Panel) -> dict:
     ticks = [tick for tick in TICKS if tick <= panel.farthest * 1.3]
     values = [*(-tick for tick in reversed(ticks)), 0, *ticks]
-    few = len(ticks) <= len(NAMED) - (panel.step != 1)  # 0.05 is wider than 5
-    named = [value for value in values if few or abs(value) in (0, *NAMED)]
+    of = NAMED if panel.step == 1 else NAMED[1:]  # 0.05 is wider than 0.5
+    named = [value for value in values if len(ticks) <= len(of) or abs(value) in (0, *of)]
     return dict(
         title=f"← against the claim · {panel.axis} · for the claim →",
         tickvals=[_squeeze(value) for value in values],
@@ -164,7 +165,10 @@ def _y_axis(panel: _Panel, several: bool) -> dict:
 
 def _about(verdict: "Verdict", finding: "Finding") -> str:
     """Which of its differences it is, for a claim that has several."""
-    return f", {finding.second}, {finding.measure}" if len(verdict.findings) > 1 else ""
+    if len(verdict.findings) < 2:
+        return ""
+    space = " " if len(finding.measure) < LONG else "<br>"
+    return f", {finding.second},{space}{finding.measure}"
 
 
 def _draw(figure: go.Figure, panel: _Panel) -> None:

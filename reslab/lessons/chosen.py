@@ -12,18 +12,19 @@ from ..training.progress import ProgressBar
 
 def chosen_runs(
     store: str | Path,
-    ids: Sequence[str],
+    ids: str | Sequence[str],
     configs: Sequence[RunConfig],
     data: str | Path | None = None,
     record: str | Sequence[str] = (),
 ) -> list[Run]:
-    """Runs that are done: those of `ids` (a part of an id or a run folder's path will do), each once, or, if there are
-    none, those of `configs`, in that order.
+    """Runs that are done: those of `ids` (a part of an id or a run folder's path will do; several in one text with
+    commas, as papermill's -p gives them), each once, or, if there are none, those of `configs`, in that order.
 
     What the store does not have of `configs` is trained now, with a bar, and records what `record` says. Raises
     ValueError for an id that is no run, and for a run that is not done; what train() raises if it has to train.
     """
     place = RunStore(store)
+    ids = [each.strip() for each in ids.split(",") if each.strip()] if isinstance(ids, str) else ids
     if ids:
         runs = list({run.id: run for run in (resolve(place, each) for each in ids)}.values())
     else:

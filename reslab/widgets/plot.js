@@ -60,7 +60,9 @@ function view(model, el, mayAsk) {
   note.className = "reslab-plot-note";
   note.hidden = true;
   note.textContent = "Run the cell to see the figure. If it is running, the figure comes when the kernel has time.";
-  card.append(note, box);
+  const flat = Object.assign(document.createElement("p"), { className: note.className, hidden: true });
+  flat.textContent = "This figure is in three dimensions, which this browser cannot draw: WebGL is off.";
+  card.append(note, flat, box);
   el.append(card);
 
   let Plotly = null;
@@ -86,6 +88,9 @@ function view(model, el, mayAsk) {
     card.hidden = !data;
     box.style.height = `${layout?.height ?? HEIGHT}px`; // also before Plotly is there: nothing jumps when it comes
     if (gone || !Plotly || !data) return;
+    flat.hidden = webgl() || !Object.keys(layout).some((key) => /^scene\d*$/.test(key));
+    box.hidden = !flat.hidden;
+    if (box.hidden) return;
     if (held || !box.clientWidth) return; // hidden, in a tab or not in the page yet: drawn when it gets a width
     stale = false;
     if (camera) for (const scene of layout.meta?.linked ?? []) layout[scene].camera = structuredClone(camera);

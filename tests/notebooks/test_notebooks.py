@@ -11,12 +11,14 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+import torch
 
 from reslab import RunConfig, RunStore, cifar_net, train
 from reslab.batch.sharing import as_experiment
 from reslab.batch.spec import Experiment
 from reslab.claims import CLAIMS, evaluate
-from reslab.probes import result, subject
+from reslab.probes import recorded_iterations, result, subject
+from reslab.probes.surface import Plan, Surface, read_surface
 from tests.claims_fixtures import find, make_net
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -209,7 +211,7 @@ def test_claims(tmp_path):
         plain = make_net(tmp_path / "runs", errors, depth=depth, shortcut="none")
         make_net(tmp_path / "runs", errors[:1], depth=depth)
         for run, gradient in zip(plain, errors, strict=True):
-            find(run, "signals", [dict(gradient=gradient), dict(gradient=1.0)])
+            find(run, "signals", [dict(gradient=gradient), dict(gradient=99.0)])
     notebook = papermill("09_claims.ipynb", tmp_path, "-p", "claim", "degradation-test", "-p", "links", "../runs")
     verdicts = evaluate(RunStore(tmp_path / "runs"))
     page = outputs(notebook, "ledger")[0]["data"]["text/html"]
@@ -304,6 +306,77 @@ def test_inside_looks_into_the_runs_that_it_is_given(tmp_path):
         and "`reslab runs` lists them" in done.stderr
     )
     assert len(list(RunStore(tmp_path / "runs"))) == 2
+
+
+def test_loss_surface(tmp_path):
+    small = dict(shallow=8, deep=14, points=5, images=40)
+    notebook = papermill("06_loss_surface.ipynb", tmp_path, "-y", json.dumps(small))
+    store = RunStore(tmp_path / "runs")
+    runs = {(r.config.shortcut, r.config.depth, r.config.seed): r for r in store}
+    assert set(runs) == {(s, d, n) for s in ("none", "A") for d, n in ((8, 0), (8, 1), (8, 2), (14, 0))}
+    assert all(run.state == "done" for run in runs.values())
+
+    def figures(cell: str) -> list[dict]:
+        kind = "application/vnd.plotly.v1+json"
+        return [o["data"][kind] for o in outputs(notebook, cell) if kind in o.get("data", {})]
+
+    def planes(drawn: dict) -> dict[str, np.ndarray]:
+        return {t["meta"]["net"]: np.array(numbers(t["z"])) for t in drawn["data"] if t["meta"]["kind"] == "plane"}
+
+    lines = {
+        (t["meta"]["net"], t["meta"]["directions"]): numbers(t["y"]) for t in figure(notebook, "line")["data"][::2]
+    }
+    assert len(lines) == 4
+    normalised = [values for (_, kind), values in lines.items() if "normalised" in kind]
+    np.testing.assert_allclose(*normalised, rtol=2e-3)
+    space, *flat = figures("grids")
+    assert [set(planes(each)) for each in flat] == [{"plain-8", "ResNet-8"}, {"plain-14", "ResNet-14"}]
+    for name, places in planes(space).items():  # the middle of each plane is the net itself
+        shown = subject(runs["none" if name.startswith("plain") else "A", 8, 0], images=40, split="train")
+        with torch.no_grad():
+            loss = torch.nn.functional.cross_entropy(shown.net(shown.images), shown.labels).item()
+        assert 10 ** places[12] == pytest.approx(loss, rel=1e-3), name
+    plan = Plan(points=5, span=0.5, images=40)
+    rows = outputs(notebook, "numbers")[0]["data"]["text/markdown"].splitlines()[2:]
+    rough = [np.mean([_roughness(read_surface(runs["A", 8, seed], plan)) for seed in range(3)])]
+    assert len(rows) == 4 and f"{rough[0]:.3g} ± " in rows[1] and rows[1].endswith("| 3 |") and "±" not in rows[2]
+    assert outputs(notebook, "hessian")[0]["data"]["text/markdown"].count("-8 |") == 2
+    space, flat = figures("path")
+    ways = [trace for trace in space["data"] if trace["meta"]["kind"] == "path"]
+    assert [numbers(way["customdata"]) for way in ways] == [recorded_iterations(runs[s, 8, 0]) for s in ("none", "A")]
+    assert "of its variance" in json.dumps(flat["layout"]["annotations"])
+    (marks,) = [trace for trace in figure(notebook, "three")["data"] if trace["meta"]["kind"] == "places"]
+    assert marks["text"] == ["seed 0", "seed 1", "seed 2"]
+    ends = [torch.cat([p.flatten() for p in runs["A", 8, seed].net().parameters()]) for seed in range(3)]
+    places = np.array([numbers(marks["x"]), numbers(marks["y"])]).T
+    for i, j in ((0, 1), (0, 2), (1, 2)):  # distances on the plane are those of the weights
+        assert np.linalg.norm(places[i] - places[j]) == pytest.approx((ends[i] - ends[j]).norm().item(), rel=1e-3)
+    end = outputs(notebook, "end")[0]["data"]["text/markdown"]
+    assert f"roughness {rough[0]:.2g}" in end and "where guessing has 2.3" in end
+    assert "widgets" not in notebook.metadata and len(nbformat.writes(notebook)) < 300_000
+
+
+def _roughness(surface: Surface) -> float:
+    """What the best quadratic leaves over, with polynomials of numpy's own; 0 where all is worse than guessing."""
+    x, y = np.meshgrid(surface.x, surface.y)
+    z = np.minimum(np.array(surface.loss), np.log(10)).ravel()
+    terms = np.polynomial.polynomial.polyvander2d(x.ravel(), y.ravel(), [2, 2])[:, [0, 1, 2, 3, 4, 6]]
+    return float(np.std(z - terms @ np.linalg.pinv(terms) @ z) / np.std(z)) if np.std(z) else 0.0
+
+
+def test_loss_surface_of_the_runs_that_it_is_given(tmp_path):
+    (run,) = [train(RunConfig(depth=8, profile="smoke"), tmp_path / "runs", device="cpu")]
+    given = ("-y", json.dumps(dict(runs=[run.id], points=3, images=20)))
+    notebook = papermill("06_loss_surface.ipynb", tmp_path, *given)
+    assert len(list(RunStore(tmp_path / "runs"))) == 1  # nothing else was trained
+    assert "ResNet-8" in outputs(notebook, "numbers")[0]["data"]["text/markdown"]
+    assert "None of these runs recorded its weights" in outputs(notebook, "path")[0]["data"]["text/markdown"]
+    assert "No net here has three seeds" in outputs(notebook, "three")[0]["data"]["text/markdown"]
+
+    command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / "06_loss_surface.ipynb"), str(tmp_path / "out.ipynb")]
+    command += ["-y", json.dumps(dict(profile="smoke", store=str(tmp_path / "runs"), runs=["res9"]))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode != 0 and "there is no run 'res9' in" in done.stderr
 
 
 def test_architectures(tmp_path):
