@@ -3,12 +3,14 @@
 import json
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import reslab
 from reslab.bench import surface as bench
 from reslab.cli import app
 from reslab.probes.surface import read_surface
+from reslab.threads import torch_threads
 
 
 def command(*arguments):
@@ -68,7 +70,13 @@ def test_what_cannot_be_is_a_sentence(store, arguments, says):
 def test_the_benchmark_times_the_same_points_for_all(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "DEPTH", 8)
     monkeypatch.setattr(bench, "IMAGES", 40)
-    result = bench.measure_surface(lambda *_: None, rounds=2, images=40)
+    ours, theirs, seen = bench.Evaluator.__call__, bench.Obvious.__call__, set()
+    for cls, call in ((bench.Evaluator, ours), (bench.Obvious, theirs)):
+        counted = lambda *a, call=call: (seen.add(torch.get_num_threads()), call(*a))[1]  # noqa: E731
+        monkeypatch.setattr(cls, "__call__", counted)
+    with torch_threads(2):
+        result = bench.measure_surface(lambda *_: None, rounds=2, images=40)
+    assert seen == {2}  # everyone has the same threads
     ways = {row["way"]: row for row in result["rows"]}
     assert list(ways) == [bench.OURS, bench.EXACT, bench.WORKERS, bench.NO_WORKERS]
     assert ways[bench.OURS]["ratio"] == 1 and ways[bench.NO_WORKERS]["difference"] == 0

@@ -27,6 +27,7 @@ from reslab.probes.surface import (
 from reslab.probes.surface.computing import measured
 from reslab.probes.surface.grid import FOLDER
 from reslab.probes.surface.weights import are_weights, entries, put_on, vector
+from reslab.threads import torch_threads
 from reslab.training.recording import SPACING
 
 SMOKE = dict(depth=8, profile="smoke")
@@ -213,6 +214,16 @@ def test_the_net_that_is_looked_at_stays_as_it_was(run):
     with Evaluator(seen.net, seen.images, seen.labels) as evaluate:
         evaluate(random_plane(seen.net).at(1.0, 1.0))
     assert torch.equal(vector(seen.net), before) and all(p.requires_grad for p in seen.net.parameters())
+
+
+def test_threads_stay_the_callers_and_change_no_bit(run):
+    seen, found = subject(run, images=50), []
+    plane = random_plane(seen.net)
+    for threads in (1, 3):
+        with torch_threads(threads), Evaluator(seen.net, seen.images, seen.labels) as evaluate:
+            found.append([evaluate(plane.at(x, 0.2)) for x in (0.0, 0.4)])
+            assert torch.get_num_threads() == threads
+    assert found[0] == found[1]
 
 
 # Surfaces of runs
