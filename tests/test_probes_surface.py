@@ -27,6 +27,7 @@ from reslab.probes.surface import (
 from reslab.probes.surface.computing import measured
 from reslab.probes.surface.grid import FOLDER
 from reslab.probes.surface.weights import are_weights, entries, put_on, vector
+from reslab.training.recording import SPACING
 
 SMOKE = dict(depth=8, profile="smoke")
 SMALL = dict(points=3, images=40, precision="fp32")
@@ -39,7 +40,9 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(store):
-    return reslab.train(reslab.RunConfig(**SMOKE), store, record=("weights",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SPACING, "weights", 1)  # a run of 12 iterations would record its ends alone
+        return reslab.train(reslab.RunConfig(**SMOKE), store, record=("weights",))
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +168,10 @@ def test_the_principal_plane_is_numpys():
         assert abs(mine[weights].double().numpy() @ theirs) == pytest.approx(1, abs=1e-5)
     assert plane.share == pytest.approx((sizes[:2] ** 2).sum() / (sizes**2).sum(), rel=1e-6)
     assert torch.equal(plane.at(0, 0), end)
+    centred = torch.tensor(matrix - matrix.mean(0))
+    for along in plane.along:  # of the two directions that would do, the same one everywhere
+        places = centred @ along[weights].double()
+        assert places[places.abs().argmax()] > 0
     for i, step in enumerate(steps):
         expected = [step[weights].double().numpy() @ d[weights].double().numpy() for d in plane.along]
         assert project(plane, vector(net, path[10 * i])) == pytest.approx(expected, rel=1e-4, abs=1e-4)
