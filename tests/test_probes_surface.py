@@ -27,7 +27,6 @@ from reslab.probes.surface import (
 from reslab.probes.surface.computing import measured
 from reslab.probes.surface.grid import FOLDER
 from reslab.probes.surface.weights import are_weights, entries, put_on, vector
-from reslab.training.recording import SPACING
 
 SMOKE = dict(depth=8, profile="smoke")
 SMALL = dict(points=3, images=40, precision="fp32")
@@ -40,9 +39,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(store):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(SPACING, "weights", 1)  # a run of 12 iterations would record its ends alone
-        return reslab.train(reslab.RunConfig(**SMOKE), store, record=("weights",))
+    return reslab.train(reslab.RunConfig(**SMOKE), store, record=("weights",))
 
 
 @pytest.fixture(scope="module")
