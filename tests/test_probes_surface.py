@@ -165,6 +165,10 @@ def test_the_principal_plane_is_numpys():
         assert abs(mine[weights].double().numpy() @ theirs) == pytest.approx(1, abs=1e-5)
     assert plane.share == pytest.approx((sizes[:2] ** 2).sum() / (sizes**2).sum(), rel=1e-6)
     assert torch.equal(plane.at(0, 0), end)
+    centred = torch.tensor(matrix - matrix.mean(0))
+    for along in plane.along:  # of the two directions that would do, the same one everywhere
+        places = centred @ along[weights].double()
+        assert places[places.abs().argmax()] > 0
     for i, step in enumerate(steps):
         expected = [step[weights].double().numpy() @ d[weights].double().numpy() for d in plane.along]
         assert project(plane, vector(net, path[10 * i])) == pytest.approx(expected, rel=1e-4, abs=1e-4)

@@ -64,7 +64,7 @@ def surface_command(
             with _progress(run.id) as report:
                 found.append(surface(run, plan, data, device, report))
         show(
-            ["net", "points", "loss at the net", "least", "largest"],
+            ["net", "points", "loss nearest the net", "least", "largest"],
             [_row(each) for each in found],
             right=(1, 2, 3, 4),
         )
@@ -83,8 +83,9 @@ def surface_command(
 
 def _row(each) -> list[str]:
     losses = [loss for row in each.loss for loss in row]
-    middle = each.loss[len(each.y) // 2][len(each.x) // 2]
-    return [each.name, f"{each.total:,}", f"{middle:.4g}", f"{min(losses):.4g}", f"{max(losses):.4g}"]
+    # The net is at (0, 0): the middle of random directions, anywhere on another plane.
+    up, along = (min(range(len(axis)), key=lambda i: abs(axis[i])) for axis in (each.y, each.x))
+    return [each.name, f"{each.total:,}", f"{each.loss[up][along]:.4g}", f"{min(losses):.4g}", f"{max(losses):.4g}"]
 
 
 @contextmanager

@@ -32,7 +32,8 @@ def surface(
     """The loss surface around a run's trained net, as `plan` says, or a Plan of `fields`: points=25, span=1.0 ...
 
     What is there already is not computed again, and other processes, on this machine or another one that sees the
-    store, may compute it at the same time: the result is the same. `report` is told (points done, points, note).
+    store, may compute it at the same time: the result is the same, up to rounding where their CPUs or GPUs differ
+    (bfloat16 is float32 where there are no products of it). `report` is told (points done, points, note).
     Raises ValueError for a plan that is not possible, a run that is not done, or runs of different nets; DataError if
     the images cannot be had.
     """
