@@ -27,6 +27,7 @@ from reslab.probes.surface import (
 from reslab.probes.surface.computing import measured
 from reslab.probes.surface.grid import FOLDER
 from reslab.probes.surface.weights import are_weights, entries, put_on, vector
+from reslab.training.recording import SPACING
 
 SMOKE = dict(depth=8, profile="smoke")
 SMALL = dict(points=3, images=40, precision="fp32")
@@ -39,7 +40,9 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(store):
-    return reslab.train(reslab.RunConfig(**SMOKE), store, record=("weights",))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(SPACING, "weights", 3)  # iterations; it has 12
+        return reslab.train(reslab.RunConfig(**SMOKE), store, record=("weights",))
 
 
 @pytest.fixture(scope="module")
@@ -300,7 +303,7 @@ def test_plans_that_are_not_possible(wrong, says):
 
 
 def test_runs_that_are_not_done_or_recorded_nothing(tmp_path, others):
-    with pytest.raises(ValueError, match="3"):
+    with pytest.raises(ValueError, match="0 recorded iterations make no plane, which takes 3"):
         surface(others[0], **SMALL, plane="path")
     new = reslab.RunStore(tmp_path).create(reslab.RunConfig(**SMOKE))
     with pytest.raises(ValueError, match="is new"):

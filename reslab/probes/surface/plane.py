@@ -73,7 +73,7 @@ def principal_plane(net: nn.Module, path: Mapping[int, State]) -> Plane:
     """
     if len(path) < 3:
         raise ValueError(
-            f"{len(path)} recorded iterations make no plane; train with record=['weights'], for at least 3"
+            f"{len(path)} recorded iterations make no plane, which takes 3; train longer, with record=['weights']"
         )
     origin, weights = vector(net), are_weights(net)
     away = torch.stack([vector(net, path[iteration]) for iteration in sorted(path)]).double() - origin
