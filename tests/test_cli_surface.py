@@ -53,6 +53,17 @@ def test_the_plane_through_runs_that_are_named_by_parts_of_their_ids(store):
     assert read_surface(reslab.RunStore(store).find(seed=0)[0], points=2, images=20, plane=",".join(ids)).done == 4
 
 
+def test_the_loss_that_is_told_is_that_of_the_point_nearest_to_the_net(store):
+    done = command("surface", "s0", "--points", 4, "--images", 20, "--plane", "s1,s2", "--store", store)
+    assert done.exit_code == 0, done.output
+    ids = [reslab.RunStore(store).find(seed=seed)[0].id for seed in (1, 2)]
+    found = read_surface(reslab.RunStore(store).find(seed=0)[0], points=4, images=20, plane=",".join(ids))
+    points = [(x * x + y * y, found.loss[j][i]) for j, y in enumerate(found.y) for i, x in enumerate(found.x)]
+    nearest = min(points)[1]
+    (line,) = [line for line in done.stdout.splitlines() if " 16 " in line]
+    assert nearest != found.loss[2][2] and f"{nearest:.4g}" == line.split("16", 1)[1].split()[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -85,6 +85,13 @@ def test_scenes_have_the_same_heights_and_turn_as_one():
     assert len(ranges) == 1 and len({figure.layout[scene].camera.to_plotly_json()["eye"]["x"] for scene in scenes}) == 1
 
 
+def test_the_words_under_the_pointer_are_those_of_the_point():
+    plane = planes(loss_surfaces([RESIDUAL]))[0]
+    assert plane.text[0][3] == "x = 0.5, y = -1<br>loss 2.35<br>error 23.5 %" and plane.hoverinfo == "text"
+    both = planes(loss_contours([RESIDUAL]))[0].customdata
+    assert both[0][3].tolist() == pytest.approx([2.35, 23.5])
+
+
 @pytest.mark.parametrize("corner", [(1, 1), (1, -1), (-1, 1), (-1, -1)])
 def test_one_looks_from_the_corner_that_hides_least(corner):
     sloping = make_surface(lambda x, y: 5 - corner[0] * x - 2 * corner[1] * y)

@@ -9,12 +9,12 @@ from plotly.subplots import make_subplots
 
 from ..probes.surface import Surface
 from .heights import UNITS, Heights, number, pictures, values
-from .style import FAINT, FONT, TEMPLATE, headline
+from .style import FAINT, FONT, INK, TEMPLATE, headline
 from .surface_marks import Places, marks_flat, marks_in_space
 
 ROW = 3  # nets side by side; more go below
 EYE = (1.35, 1.35, 1.4)  # of the camera: from above a corner
-WIDE = 100  # characters in a line below the title
+WIDE = 110  # characters in a line below the title
 SQUARE = 1.5  # ratio of a plane's sides up to which it is drawn to scale
 HOVER = (
     "x = %{x:.3g}, y = %{y:.3g}<br>loss %{customdata[0]:.4g}<br>error %{customdata[1]:.4g} %<extra>%{meta.net}</extra>"
@@ -117,6 +117,7 @@ def _panels(
         height=head + 390 * rows + 50,
         margin=dict(t=head, b=50, l=60, r=20) if kind == "xy" else dict(t=head, b=10, l=0, r=20),
         showlegend=False,
+        hoverlabel=dict(font=dict(color=INK)),  # else it takes the frame's pale grey
         uirevision="surface",
         coloraxis=dict(colorscale=heights.colours, cmin=heights.room[0], cmax=heights.room[1], colorbar=bar),
     )
@@ -176,6 +177,18 @@ def _both(surface: Surface) -> np.ndarray:
     return np.stack([values(surface, "loss"), values(surface, "error")], axis=-1)
 
 
+def _words(surface: Surface) -> np.ndarray:
+    """The same written out [y, x]: plotly.js swaps rows and columns of a surface's customdata, and not of its text."""
+    words = [
+        [
+            f"x = {x:.3g}, y = {y:.3g}<br>loss {loss:.4g}<br>error {error:.4g} %"
+            for x, loss, error in zip(surface.x, losses, errors, strict=True)
+        ]
+        for y, losses, errors in zip(surface.y, surface.loss, surface.error, strict=True)
+    ]
+    return np.array(words)  # plotly takes each list in a list for one text
+
+
 def _seen_from_above(surface: Surface, heights: Heights) -> go.Contour | go.Heatmap:
     """Contours, or as long as points are missing, a field for each: lines need neighbours."""
     common = dict(
@@ -203,9 +216,9 @@ def _in_space(surface: Surface, heights: Heights) -> list[go.Surface | go.Scatte
             x=surface.x,
             y=surface.y,
             z=z,
-            customdata=both,
+            text=_words(surface),
+            hoverinfo="text",
             coloraxis="coloraxis",
-            hovertemplate=HOVER,
             lighting=dict(ambient=0.72, diffuse=0.5, specular=0.08, roughness=0.9),
             meta=dict(net=surface.name, kind="plane"),
         )

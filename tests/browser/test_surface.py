@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 
 import nbformat
@@ -12,7 +13,7 @@ from reslab import RunConfig, RunStore
 from reslab.probes.surface import Plan
 
 from ..browser_fixtures import Server, Watched, chromium, jupyterlab, open_notebook, run_all
-from ..surface_fixtures import fill_grid
+from ..surface_fixtures import bowl, fill_grid
 
 pytestmark = pytest.mark.browser
 KERNEL = dict(kernelspec=dict(display_name="Python 3 (ipykernel)", language="python", name="python3"))
@@ -63,6 +64,17 @@ def drag(page: Page, panel: Locator) -> None:
     page.mouse.up()
 
 
+def under_pointer(page: Page, panel: Locator, across: float, down: float) -> tuple[float, float, float]:
+    """x, y and the loss that plotly tells of this place in its box, 0..1 from the left and from the top."""
+    box = panel.locator(".js-plotly-plot").bounding_box()
+    page.mouse.move(box["x"] + across * box["width"] + 3, box["y"] + down * box["height"])
+    page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+    label = panel.locator(".hovertext").last
+    expect(label).to_contain_text("loss", timeout=10_000)
+    found = re.search(r"x = (\S+), y = (\S+?)loss (\S+?)error", label.text_content().replace("−", "-"))
+    return tuple(float(number) for number in found.groups())
+
+
 def test_turning_one_surface_turns_both_and_the_camera_stays(lab):
     with chromium() as browser:
         watched = Watched(browser.new_page(viewport=dict(width=1400, height=1100)))
@@ -72,6 +84,8 @@ def test_turning_one_surface_turns_both_and_the_camera_stays(lab):
         panel = page.locator(".reslab-surface")
         expect(panel.locator(".gtitle")).to_contain_text("Loss around plain-20 and ResNet-20", timeout=60_000)
         expect(panel.locator(".gl-container canvas")).to_have_count(2)
+        x, y, loss = under_pointer(page, panel, 0.62, 0.68)
+        assert abs(x) != pytest.approx(abs(y)) and loss == pytest.approx(bowl(x, y), rel=1e-2)  # of (x, y), not (y, x)
         before = eye(panel, "scene")
         drag(page, panel)
         page.wait_for_timeout(500)
@@ -82,6 +96,8 @@ def test_turning_one_surface_turns_both_and_the_camera_stays(lab):
         panel.get_by_role("button", name="contours").click()
         expect(panel.locator(".contourlayer .contour")).to_have_count(2)
         expect(panel.locator(".gl-container canvas")).to_have_count(0)
+        x, y, loss = under_pointer(page, panel, 0.76, 0.55)
+        assert abs(x) != pytest.approx(abs(y)) and loss == pytest.approx(bowl(x, y), rel=1e-2)
         panel.get_by_role("button", name="error").click()
         expect(panel.locator(".gtitle")).to_contain_text("Error around")
         panel.get_by_role("button", name="3-D").click()

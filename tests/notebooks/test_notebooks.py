@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 import subprocess
 import sys
 from html import escape
@@ -341,10 +342,7 @@ def test_loss_surface(tmp_path):
     rough = [np.mean([_roughness(read_surface(runs["A", 8, seed], plan)) for seed in range(3)])]
     assert len(rows) == 4 and f"{rough[0]:.3g} ± " in rows[1] and rows[1].endswith("| 3 |") and "±" not in rows[2]
     assert outputs(notebook, "hessian")[0]["data"]["text/markdown"].count("-8 |") == 2
-    space, flat = figures("path")
-    ways = [trace for trace in space["data"] if trace["meta"]["kind"] == "path"]
-    assert [numbers(way["customdata"]) for way in ways] == [recorded_iterations(runs[s, 8, 0]) for s in ("none", "A")]
-    assert "of its variance" in json.dumps(flat["layout"]["annotations"])
+    assert "A path takes three records" in outputs(notebook, "path")[0]["data"]["text/markdown"]  # smoke has two
     (marks,) = [trace for trace in figure(notebook, "three")["data"] if trace["meta"]["kind"] == "places"]
     assert marks["text"] == ["seed 0", "seed 1", "seed 2"]
     ends = [torch.cat([p.flatten() for p in runs["A", 8, seed].net().parameters()]) for seed in range(3)]
@@ -365,12 +363,23 @@ def _roughness(surface: Surface) -> float:
 
 
 def test_loss_surface_of_the_runs_that_it_is_given(tmp_path):
-    (run,) = [train(RunConfig(depth=8, profile="smoke"), tmp_path / "runs", device="cpu")]
-    given = ("-y", json.dumps(dict(runs=[run.id], points=3, images=20)))
+    configs = [RunConfig(depth=8, profile="smoke", seed=seed) for seed in (0, 1)]
+    runs = [train(config, tmp_path / "runs", device="cpu", record="weights") for config in configs]
+    detour = runs[1].path / "weights/000012.safetensors"  # as if the first run had come by where the second one ended
+    shutil.copy(detour, runs[0].path / "weights/000006.safetensors")
+    given = ("-y", json.dumps(dict(runs=[runs[0].id, runs[1].id[:-4]], points=3, images=20)))
     notebook = papermill("06_loss_surface.ipynb", tmp_path, *given)
-    assert len(list(RunStore(tmp_path / "runs"))) == 1  # nothing else was trained
-    assert "ResNet-8" in outputs(notebook, "numbers")[0]["data"]["text/markdown"]
-    assert "None of these runs recorded its weights" in outputs(notebook, "path")[0]["data"]["text/markdown"]
+    assert len(list(RunStore(tmp_path / "runs"))) == 2  # nothing else was trained
+    (row,) = outputs(notebook, "numbers")[0]["data"]["text/markdown"].splitlines()[2:]
+    assert row.startswith("| ResNet-8 |") and row.endswith("| 2 |")
+    flat = outputs(notebook, "path")[1]["data"]["application/vnd.plotly.v1+json"]
+    assert "100 % of its variance" in flat["layout"]["title"]["text"].replace("<br>", " ")  # three points make a plane
+    way = [trace for trace in flat["data"] if trace["meta"]["kind"] == "path"][-1]
+    assert numbers(way["customdata"]) == recorded_iterations(runs[0]) == [0, 6, 12]
+    ends = [torch.cat([p.flatten() for p in run.net().parameters()]) for run in runs]
+    detour, end = np.array([numbers(way["x"]), numbers(way["y"])]).T[1:]
+    assert np.linalg.norm(end) < 1e-3  # the origin is where training ended
+    assert np.linalg.norm(detour) == pytest.approx((ends[1] - ends[0]).norm().item(), rel=1e-3)
     assert "No net here has three seeds" in outputs(notebook, "three")[0]["data"]["text/markdown"]
 
     command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / "06_loss_surface.ipynb"), str(tmp_path / "out.ipynb")]

@@ -80,6 +80,8 @@ def principal_plane(net: nn.Module, path: Mapping[int, State]) -> Plane:
     centred = away - away.mean(0)
     # As many rows as iterations, and columns as weights: the small product of the two has the same components.
     variances, combinations = torch.linalg.eigh(centred[:, weights] @ centred[:, weights].T)
+    # Of either sign: chosen, because processes on other machines compute this plane too, and share its grid.
+    combinations *= combinations.gather(0, combinations.abs().argmax(0, keepdim=True)).sign()
     top = [combinations[:, -k] @ centred / variances[-k].sqrt() for k in (1, 2)]
     share = (variances[-2:].sum() / variances.sum()).item()
     words = f"the two principal components of training's path, {100 * share:.0f} % of its variance"
