@@ -3,12 +3,14 @@
 import json
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import reslab
 from reslab.bench import surface as bench
 from reslab.cli import app
 from reslab.probes.surface import read_surface
+from reslab.threads import torch_threads
 
 
 def command(*arguments):
@@ -51,6 +53,17 @@ def test_the_plane_through_runs_that_are_named_by_parts_of_their_ids(store):
     assert read_surface(reslab.RunStore(store).find(seed=0)[0], points=2, images=20, plane=",".join(ids)).done == 4
 
 
+def test_the_loss_that_is_told_is_that_of_the_point_nearest_to_the_net(store):
+    done = command("surface", "s0", "--points", 4, "--images", 20, "--plane", "s1,s2", "--store", store)
+    assert done.exit_code == 0, done.output
+    ids = [reslab.RunStore(store).find(seed=seed)[0].id for seed in (1, 2)]
+    found = read_surface(reslab.RunStore(store).find(seed=0)[0], points=4, images=20, plane=",".join(ids))
+    points = [(x * x + y * y, found.loss[j][i]) for j, y in enumerate(found.y) for i, x in enumerate(found.x)]
+    nearest = min(points)[1]
+    (line,) = [line for line in done.stdout.splitlines() if " 16 " in line]
+    assert nearest != found.loss[2][2] and f"{nearest:.4g}" == line.split("16", 1)[1].split()[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -68,7 +81,13 @@ def test_what_cannot_be_is_a_sentence(store, arguments, says):
 def test_the_benchmark_times_the_same_points_for_all(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "DEPTH", 8)
     monkeypatch.setattr(bench, "IMAGES", 40)
-    result = bench.measure_surface(lambda *_: None, rounds=2, images=40)
+    ours, theirs, seen = bench.Evaluator.__call__, bench.Obvious.__call__, set()
+    for cls, call in ((bench.Evaluator, ours), (bench.Obvious, theirs)):
+        counted = lambda *a, call=call: (seen.add(torch.get_num_threads()), call(*a))[1]  # noqa: E731
+        monkeypatch.setattr(cls, "__call__", counted)
+    with torch_threads(2):
+        result = bench.measure_surface(lambda *_: None, rounds=2, images=40)
+    assert seen == {2}  # everyone has the same threads
     ways = {row["way"]: row for row in result["rows"]}
     assert list(ways) == [bench.OURS, bench.EXACT, bench.WORKERS, bench.NO_WORKERS]
     assert ways[bench.OURS]["ratio"] == 1 and ways[bench.NO_WORKERS]["difference"] == 0

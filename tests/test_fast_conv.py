@@ -1,5 +1,9 @@
 """The convolution kernel against PyTorch's convolution, batch norm, addition and ReLU in double precision."""
 
+import ctypes
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -126,6 +130,29 @@ def test_weights_count_as_they_were_when_refolded():
     assert torch.equal(folded(x), before)
     folded.refold()
     assert_near(folded(x), 2 * before.double(), torch.float32)
+
+
+def test_threads_that_are_first_together_point_at_numbers_that_stay(monkeypatch):
+    folded = make(nn.Conv2d(4, 4, 3, 1, 1), kernels=True)
+    folded.refold()
+    together, gives = threading.Barrier(2, timeout=10), folded.gives
+
+    def both_here(shape):
+        together.wait()
+        return gives(shape)
+
+    monkeypatch.setattr(folded, "gives", both_here)
+    with ThreadPoolExecutor(2) as threads:
+        calls = [threads.submit(folded.call, (LANES, 4, 5, 5), 0, None, 0) for _ in range(2)]
+    (stays,) = folded._numbers.values()
+    assert [call.result().numbers for call in calls] == [ctypes.addressof(stays)] * 2
+
+
+def test_a_residual_that_is_too_small_is_never_read():
+    folded = make(nn.Conv2d(4, 4, 3, 1, 1), kernels=True)
+    folded.refold()
+    with pytest.raises(AssertionError):
+        folded(random(LANES, 4, 5, 5), random(LANES, 4, 1, 1))
 
 
 def test_what_the_kernel_cannot_do_is_torchs():

@@ -65,6 +65,14 @@ def test_the_imagenet_family(depth, shortcut):
     assert_near(logits(Folded(net), images), oracle(net, images))
 
 
+@pytest.mark.parametrize(("precision", "tolerance"), [(torch.float32, 2e-5), (torch.bfloat16, 0.15)])
+def test_wide_nets_are_torchs_with_batch_norm_folded_in(precision, tolerance):
+    net, images = settled(imagenet_net(18, num_classes=10)), random(3, 3, 32, 32)
+    folded = Folded(net, precision)
+    assert not folded.kernels and Folded(cifar_net(11, "A", 16, "bottleneck")).kernels
+    assert_near(logits(folded, images), oracle(net, images), tolerance)
+
+
 @pytest.mark.parametrize("shortcut", ["none", "A", "B", "C", "conv1x1"])
 def test_all_convolutions_are_in_one_call(shortcut):
     net = settled(cifar_net(14, shortcut, 4))

@@ -96,7 +96,7 @@ def test_paths_are_drawn_beside_how_many_there_are():
     assert list(total.y) == pytest.approx([100 * each for each in share])
     assert "90 % of it: ResNet-56 through 0 to 3 of 4 blocks" in figure.layout.title.text
     deep = RunConfig(depth=110, profile="smoke")
-    assert "(paper: 10 to 34)" in path_shares({deep: PathShare((0, 1), (1.0, 1.0), (0.5, 0.5))}).layout.title.text
+    assert "(paper: 5 to 17)" in path_shares({deep: PathShare((0, 1), (1.0, 1.0), (0.5, 0.5))}).layout.title.text
 
 
 @pytest.mark.parametrize("figure", [response_curves, signal_curves, signal_history, correlation_curves, path_shares])

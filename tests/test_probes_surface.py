@@ -1,7 +1,6 @@
 """Directions, planes, and the surfaces of runs: against their definitions, and eager nets with loaded weights."""
 
 import copy
-import json
 import math
 
 import numpy as np
@@ -12,11 +11,10 @@ from torch import nn
 
 import reslab
 from reslab.probes import subject
-from reslab.probes.recorded import recorded_iterations
+from reslab.probes.recorded import recorded_iterations, recorded_weights
 from reslab.probes.surface import (
     Evaluator,
     Plan,
-    Surface,
     plane_through,
     principal_plane,
     project,
@@ -24,9 +22,11 @@ from reslab.probes.surface import (
     read_surface,
     surface,
 )
-from reslab.probes.surface.computing import measured
+from reslab.probes.surface.computing import plane_of
 from reslab.probes.surface.grid import FOLDER
 from reslab.probes.surface.weights import are_weights, entries, put_on, vector
+from reslab.threads import torch_threads
+from reslab.training.recording import SPACING
 
 SMOKE = dict(depth=8, profile="smoke")
 SMALL = dict(points=3, images=40, precision="fp32")
@@ -39,7 +39,9 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(store):
-    return reslab.train(reslab.RunConfig(**SMOKE), store, record=("weights",))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(SPACING, "weights", 3)  # iterations; it has 12
+        return reslab.train(reslab.RunConfig(**SMOKE), store, record=("weights",))
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +167,10 @@ def test_the_principal_plane_is_numpys():
         assert abs(mine[weights].double().numpy() @ theirs) == pytest.approx(1, abs=1e-5)
     assert plane.share == pytest.approx((sizes[:2] ** 2).sum() / (sizes**2).sum(), rel=1e-6)
     assert torch.equal(plane.at(0, 0), end)
+    centred = torch.tensor(matrix - matrix.mean(0))
+    for along in plane.along:  # of the two directions that would do, the same one everywhere
+        places = centred @ along[weights].double()
+        assert places[places.abs().argmax()] > 0
     for i, step in enumerate(steps):
         expected = [step[weights].double().numpy() @ d[weights].double().numpy() for d in plane.along]
         assert project(plane, vector(net, path[10 * i])) == pytest.approx(expected, rel=1e-4, abs=1e-4)
@@ -210,6 +216,16 @@ def test_the_net_that_is_looked_at_stays_as_it_was(run):
     with Evaluator(seen.net, seen.images, seen.labels) as evaluate:
         evaluate(random_plane(seen.net).at(1.0, 1.0))
     assert torch.equal(vector(seen.net), before) and all(p.requires_grad for p in seen.net.parameters())
+
+
+def test_threads_stay_the_callers_and_change_no_bit(run):
+    seen, found = subject(run, images=50), []
+    plane = random_plane(seen.net)
+    for threads in (1, 3):
+        with torch_threads(threads), Evaluator(seen.net, seen.images, seen.labels) as evaluate:
+            found.append([evaluate(plane.at(x, 0.2)) for x in (0.0, 0.4)])
+            assert torch.get_num_threads() == threads
+    assert found[0] == found[1]
 
 
 # Surfaces of runs
@@ -269,12 +285,36 @@ def test_the_plane_through_three_runs(run, others):
     assert found.x[0] < 0 < found.x[-1] and found.done == 9
 
 
-def test_the_standard_surface_is_kept(run):
-    found = measured(run)
-    (path,) = (run.path / "probes").glob("surface-*.json")
-    result = json.loads(path.read_text())["result"]
-    assert result == json.loads(json.dumps(dict(x=found.x, y=found.y, loss=found.loss, error=found.error)))
-    assert isinstance(found, Surface) and found.total == 15 * 15 and measured(run) == found
+def test_the_plane_through_three_checkpoints_of_one_run(run):
+    middle = recorded_iterations(run)[1]
+    found = surface(run, **SMALL, plane=f"0,{middle}")
+    assert f"iteration 0, iteration {middle}" in found.directions and found.done == 9
+    plane = plane_of(run, Plan(**SMALL, plane=f"0,{middle}"))
+    for state, at in ((recorded_weights(run, 0), (1, 0)), (run.weights(), (0, 0))):
+        x, y = project(plane, vector(run.net(), state))
+        assert (x > 0, round(y, 5)) == (at[0] > 0, 0)
+    with pytest.raises(ValueError, match=r"at=5: .* did not record its weights then; it has those of 0, "):
+        surface(run, **SMALL, plane="0,5")
+
+
+def test_the_surface_of_a_net_before_training(tmp_path, run):
+    new = reslab.RunStore(tmp_path).create(run.config)  # nothing is trained
+    found = surface(new, **SMALL, at="initial")
+    seen = subject(new, "initial", SMALL["images"], "train")
+    net = copy.deepcopy(seen.net).train()  # with the statistics of these images, as nothing else is known
+    with torch.no_grad():
+        loss = torch.nn.functional.cross_entropy(net(seen.images), seen.labels).item()
+    assert found.loss[1][1] == pytest.approx(loss, rel=1e-2)  # running variances have n - 1 in their denominator
+    assert "not trained" in found.name
+    assert Plan(at="initial").name != Plan().name
+
+
+def test_the_surface_around_a_recorded_iteration(run):
+    middle = recorded_iterations(run)[1]
+    found = surface(run, **SMALL, at=middle)
+    assert f"iteration {middle}" in found.name and found.done == 9
+    with pytest.raises(ValueError, match="at='best' is not possible"):
+        surface(run, **SMALL, at="best")
 
 
 @pytest.mark.parametrize(
@@ -296,7 +336,7 @@ def test_plans_that_are_not_possible(wrong, says):
 
 
 def test_runs_that_are_not_done_or_recorded_nothing(tmp_path, others):
-    with pytest.raises(ValueError, match="3"):
+    with pytest.raises(ValueError, match="0 recorded iterations make no plane, which takes 3"):
         surface(others[0], **SMALL, plane="path")
     new = reslab.RunStore(tmp_path).create(reslab.RunConfig(**SMOKE))
     with pytest.raises(ValueError, match="is new"):

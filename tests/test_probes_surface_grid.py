@@ -55,6 +55,16 @@ def test_what_is_there_can_be_read_while_it_is_computed(tmp_path, monkeypatch):
     assert (half.name, half.x, half.y) == ("a bowl", tuple(AXIS), tuple(HEADER["y"]))
 
 
+def test_tiles_and_claims_may_need_more_digits(tmp_path):
+    grid = begin(tmp_path)
+    for number, claim, worker_name in ((0, 99, "a"), (0, 100, "b"), (10_000, 1, "c")):
+        (tmp_path / f"tile-{number:04}-{claim:02}.json").write_text(
+            json.dumps(dict(worker=worker_name, found=[[number % 25 + claim % 25, 1.0, 2.0]]))
+        )
+    found, tiles = grid.look()
+    assert (tiles[0].claims, tiles[0].worker) == (100, "b") and sorted(found) == [0, 1, 24]
+
+
 def test_stopped_it_goes_on_where_it_was(tmp_path):
     grid, asked = begin(tmp_path), []
 

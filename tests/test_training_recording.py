@@ -81,7 +81,7 @@ def test_signals_are_those_of_the_weights_on_the_first_pictures_of_the_first_bat
 
 
 @pytest.mark.parametrize(
-    ("profile", "signals_at", "weights_at"), [("demo", 5, 11), ("short", 9, 9), ("paper", 161, 21), ("smoke", 2, 2)]
+    ("profile", "signals_at", "weights_at"), [("demo", 5, 11), ("short", 9, 9), ("paper", 161, 21), ("smoke", 2, 5)]
 )
 def test_records_come_at_log_points_and_seldom_enough(profile, signals_at, weights_at):
     config = RunConfig(profile=profile)

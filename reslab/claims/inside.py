@@ -61,7 +61,7 @@ INSIDE = (
     Claim(
         "surface-smoother",
         "Shortcuts smooth the loss surface: less roughness, and less of it curves downwards.",
-        f"{L18}, sections 5 and 6, figures 5 and 7",
+        f"{L18}, section 6, figures 5 and 7",
         parts=(Part("roughness", "lower"), Part("negative", "lower")),
         note="Around the trained weights, along filter-normalised random directions.",
         **TWINS,

@@ -29,8 +29,14 @@ def surface_command(
     span: Annotated[float, typer.Option(help="How far a random plane goes: 1 is as far as the filters are large.")] = 1,
     images: Annotated[int, typer.Option(help="How many images the loss is the mean over.")] = 2000,
     plane: Annotated[
-        str, typer.Option(help="random; path (of the training, if recorded); or RUN,RUN, through these two too.")
+        str,
+        typer.Option(
+            help="random; path (of training, if recorded); RUN,RUN or 0,350: through these runs or iterations too."
+        ),
     ] = "random",
+    at: Annotated[
+        str, typer.Option(help="trained; initial; or an iteration after which the run recorded its weights.")
+    ] = "trained",
     dimensions: Annotated[int, typer.Option(help="2, or 1: a line.")] = 2,
     seed: Annotated[int, typer.Option(help="Of the random directions.")] = 0,
     split: Annotated[str, typer.Option(help="train or test.")] = "train",
@@ -57,14 +63,16 @@ def surface_command(
         root = RunStore(store)
         chosen = [resolve(root, given) for given in runs]
         if "," in plane:
-            plane = ",".join(resolve(root, given.strip()).id for given in plane.split(","))
-        plan = Plan(points, span, images, split, plane, dimensions, seed, precision)
+            parts = [given.strip() for given in plane.split(",")]
+            plane = ",".join(part if part.isdigit() else resolve(root, part).id for part in parts)
+        place = int(at) if at.isdigit() else at
+        plan = Plan(points, span, images, split, plane, dimensions, seed, precision, place)
         found = []
         for run in chosen:
             with _progress(run.id) as report:
                 found.append(surface(run, plan, data, device, report))
         show(
-            ["net", "points", "loss at the net", "least", "largest"],
+            ["net", "points", "loss nearest the net", "least", "largest"],
             [_row(each) for each in found],
             right=(1, 2, 3, 4),
         )
@@ -83,8 +91,9 @@ def surface_command(
 
 def _row(each) -> list[str]:
     losses = [loss for row in each.loss for loss in row]
-    middle = each.loss[len(each.y) // 2][len(each.x) // 2]
-    return [each.name, f"{each.total:,}", f"{middle:.4g}", f"{min(losses):.4g}", f"{max(losses):.4g}"]
+    # The net is at (0, 0): the middle of random directions, anywhere on another plane.
+    up, along = (min(range(len(axis)), key=lambda i: abs(axis[i])) for axis in (each.y, each.x))
+    return [each.name, f"{each.total:,}", f"{each.loss[up][along]:.4g}", f"{min(losses):.4g}", f"{max(losses):.4g}"]
 
 
 @contextmanager

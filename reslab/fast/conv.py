@@ -108,10 +108,12 @@ class FoldedConv(nn.Module):
         if (shape, added) not in self._numbers:  # made once: it takes longer than the call
             conv, (height, width, channels, _) = self._layers[0], self.gives(shape)
             (side, _), (stride, _), (padding, _) = conv.kernel_size, conv.stride, conv.padding
+            assert not added or ((height - 1) * self.stride < added[2] and (width - 1) * self.stride < added[3])
             numbers = (*shape[1:], channels, height, width, side, stride, padding)
             numbers += (added[1], added[3]) if added else (0, 0)
             numbers += (self.stride, self.offset, self.relu, self.winograd, self.pairs)
-            self._numbers[shape, added] = (ctypes.c_int64 * len(numbers))(*numbers)
+            # setdefault, because another thread may be as far: calls point at the array that stays.
+            self._numbers.setdefault((shape, added), (ctypes.c_int64 * len(numbers))(*numbers))
         numbers = ctypes.addressof(self._numbers[shape, added])
         return Call(numbers, x, self._weight.data_ptr(), self._bias.data_ptr(), residual[1] if residual else None, y)
 

@@ -17,6 +17,7 @@ from .fuse import LookingIn, is_module, only
 from .tape import tape
 
 BATCH, GPU_BATCH = 125, 1000  # images at a time where torch runs
+WIDEST = 256  # channels: the weights of more leave the caches, and torch's convolutions are the faster ones
 
 
 class _Tracer(LookingIn):
@@ -29,14 +30,16 @@ class _Tracer(LookingIn):
 class Folded:
     """What `net` computes in evaluation, faster: logits of the images that `batches` has laid out.
 
-    Change the weights of `net`, then call `refold`: it has copies of them. On a CPU, where there is a compiler, it
-    runs reslab's own kernels, in as many threads as torch has now: what comes out does not depend on their number.
-    Elsewhere torch runs. `precision` is float32, or bfloat16: products are of that where the device has them.
+    Change the weights of `net`, then call `refold`: it has copies of them. On a CPU, where there is a compiler, nets of
+    up to WIDEST channels run reslab's own kernels, in as many threads as torch has now: what comes out does not depend
+    on their number. Elsewhere torch runs. `precision` is float32, or bfloat16: products are of that where the device
+    has them.
     """
 
     def __init__(self, net: nn.Module, precision: torch.dtype = torch.float32):
         self.precision = precision
-        self.kernels = next(net.parameters()).device.type == "cpu" and _can_build()
+        widest = max(module.out_channels for module in net.modules() if isinstance(module, nn.Conv2d))
+        self.kernels = next(net.parameters()).device.type == "cpu" and widest <= WIDEST and _can_build()
         self._activations = torch.float32 if self.kernels else precision
         self._net = fx.GraphModule(net, _Tracer().trace(net.eval())).eval()
         for kind, replace in (

@@ -14,7 +14,7 @@ from .style import FAINT, TEMPLATE, faded, headline, message
 
 WHAT = dict(gradient="norm of the gradient", variance="variance of the response")
 RAMP = [[0, "#f3f6fa"], [0.35, "#56b4e9"], [0.7, "#0072b2"], [1, "#00304d"]]
-PAPER = {110: "10 to 34"}  # of 54 blocks, that carry most gradient in Veit et al. 2016, section 4.3
+PAPER = {110: "5 to 17"}  # of 54 blocks, that carry most gradient in Veit et al. 2016, section 5: 10 to 34 layers
 
 
 def signal_history(nets: Mapping[Key, Sequence[Mapping[str, Any]]], what: str = "gradient") -> go.Figure:

@@ -15,6 +15,7 @@ from .shattering import Correlation, brown, gradient_correlation
 from .signals import Signal, gradient_reach, gradient_spread, signals, without_norm
 from .stages import stage_outputs, strongest
 from .subject import Subject, net_at, subject
+from .surface import PathPoint, Surface
 from .survival import Survival, survival
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Layer",
     "Lesion",
     "LesionStudy",
+    "PathPoint",
     "PathShare",
     "Probe",
     "Probed",
@@ -32,6 +34,7 @@ __all__ = [
     "Signal",
     "SingleLesions",
     "Subject",
+    "Surface",
     "Survival",
     "block_inputs",
     "brown",

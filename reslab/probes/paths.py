@@ -1,4 +1,4 @@
-"""Which paths carry the gradient: those through few blocks or through many (Veit et al. 2016, 1605.06431, section 4.3).
+"""Which paths carry the gradient: those through few blocks or through many (Veit et al. 2016, 1605.06431, section 5).
 
 A residual net of n blocks is 2**n paths: at each block a path goes through F or past it. Its length is the number of
 blocks where it goes through F.

@@ -25,7 +25,7 @@ SIGNALS, COLUMNS = "signals.csv", ("iteration", "layer", "variance", "gradient")
 WEIGHTS, SUFFIX = "weights", ".safetensors"  # a folder in the run folder, and how its files end
 IMAGES = 16  # pictures whose signals are recorded: the first of the run's first batch
 SPACING = dict(signals=150, weights=50)  # iterations between records, at least: one costs up to an iteration's time
-MOST = 20  # records of weights in a run, besides the one at its beginning
+FEWEST, MOST = 4, 20  # records of weights in a run, besides the one at its beginning: two would make no path
 
 
 def check_record(record: str | Sequence[str]) -> tuple[str, ...]:
@@ -40,12 +40,15 @@ def check_record(record: str | Sequence[str]) -> tuple[str, ...]:
 
 def due(what: str, iteration: int, config: RunConfig) -> bool:
     """Whether a run records this after so many iterations: before the first, after the last, and at log points between
-    them, as many as cost less than 2 % of the time (docs/benchmarks.md).
+    them, as many as cost less than 2 % of the time (docs/benchmarks.md); of runs shorter than 200 iterations, weights
+    all the same.
     """
     if iteration in (0, config.iterations):
         return True
     point, between = divmod(iteration, config.log_every)
-    least = max(SPACING[what], config.iterations / MOST if what == "weights" else 0)
+    least = SPACING[what]
+    if what == "weights":
+        least = max(min(least, config.iterations / FEWEST), config.iterations / MOST)
     return not between and point % math.ceil(least / config.log_every) == 0
 
 

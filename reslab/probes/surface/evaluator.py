@@ -10,6 +10,7 @@ from torch import nn
 
 from ...fast import kept_heap
 from ...fast.fold import Folded
+from ...threads import torch_threads
 from ...training.loop import repeatable
 from .plane import Plane
 from .weights import put_on
@@ -23,8 +24,8 @@ class Evaluator:
     The net runs in evaluation mode, with batch norm folded into the convolutions in float32: see reslab.fast.fold. In
     "fp32" the loss is that of the eager net to 1e-5 of itself; in "bf16" to 1 %, mostly 0.3 %, measured from ResNet-20
     to plain-56 all over their surfaces. Means are taken in float64. Where logits are beyond float32 the loss is
-    infinite. On a CPU it takes as many threads as torch has, and their number changes nothing. Use it in a `with`
-    statement, which also keeps the memory that each point needs again.
+    infinite. It takes as many threads as torch has when it is made; nets of the CIFAR family give the same bits with
+    any number of them. Use it in a `with` statement, which also keeps the memory that each point needs again.
     """
 
     def __init__(self, net: nn.Module, images: torch.Tensor, labels: torch.Tensor, precision: str = "bf16"):
@@ -33,12 +34,10 @@ class Evaluator:
         self._variances = [m.running_var for m in self._net.modules() if isinstance(m, nn.BatchNorm2d)]
         self._folded = Folded(self._net, DTYPES[precision])
         self._batches, self._labels = self._folded.batches(images), labels
-        self._inside = ExitStack()
+        self._threads, self._inside = torch.get_num_threads(), ExitStack()
 
     def __enter__(self) -> "Evaluator":
-        # The kernels have threads of their own, and sums by others would be rounded by their number.
-        threads = 1 if self._folded.kernels else torch.get_num_threads()
-        self._inside.enter_context(repeatable(threads, self._labels.device))
+        self._inside.enter_context(repeatable(self._threads, self._labels.device))
         self._inside.enter_context(kept_heap())
         return self
 
@@ -48,6 +47,12 @@ class Evaluator:
     @torch.inference_mode()
     def __call__(self, weights: torch.Tensor) -> tuple[float, float]:
         """Mean cross-entropy in nats, and error in percent, with the state [D]: see reslab.probes.surface.weights."""
+        # The kernels have threads of their own; sums by torch's would be rounded by their number. Only here: in between
+        # they are the caller's.
+        with torch_threads(1 if self._folded.kernels else self._threads):
+            return self._evaluated(weights)
+
+    def _evaluated(self, weights: torch.Tensor) -> tuple[float, float]:
         self._vector.copy_(weights)
         for variance in self._variances:  # a plane may leave the nets that it goes through far behind
             variance.clamp_(min=0)

@@ -21,7 +21,7 @@ from .result import PathPoint, Surface
 
 FOLDER = "surface"  # in the run folder
 TILE = 10  # points that are claimed at once
-CLAIM = re.compile(r"tile-(\d{4})-(\d{2})\.json")
+CLAIM = re.compile(r"tile-(\d{4,})-(\d{2,})\.json")
 
 Results = dict[int, tuple[float, float]]  # loss and error by the point's number: row by row, the x axis along a row
 
@@ -79,7 +79,7 @@ class Grid:
             number, claim = map(int, CLAIM.fullmatch(name).groups())
             said = json.loads(content or b"{}")  # empty: its writer is at it, or was killed
             found |= {point: (loss, error) for point, loss, error in said.get("found", [])}
-            claims[number] = claim, said.get("worker")
+            claims[number] = max(claims.get(number, (0, None)), (claim, said.get("worker")), key=lambda each: each[0])
         whole = read(self.folder / "results.json")  # last, because whoever writes it removes the tiles then
         if whole is not None:
             return {point: tuple(pair) for point, pair in enumerate(json.loads(whole))}, []

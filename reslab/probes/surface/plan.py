@@ -6,22 +6,23 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-RANDOM, PATH = "random", "path"
+RANDOM, PATH, TRAINED, INITIAL = "random", "path", "trained", "initial"
 SPLITS, PRECISIONS = ("train", "test"), ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A grid of points on a plane, or a line, through a run's trained net. Wrong values raise ValueError."""
+    """A grid of points on a plane, or a line, through a run's net. Wrong values raise ValueError."""
 
     points: int = 25  # on each axis
     span: float = 1.0  # see axis
     images: int = 2000
     split: str = "train"
-    plane: str = RANDOM  # or "path", the principal plane of training's path, or "RUN,RUN", through these two runs too
+    plane: str = RANDOM  # or "path", the principal plane of training's path; or "RUN,RUN" or "0,350": see through
     dimensions: int = 2  # 1 is a line
     seed: int = 0  # of random directions
     precision: str = "bf16"  # losses to 1 %, in half the time of "fp32"
+    at: str | int = TRAINED  # or "initial", or an iteration after which the run recorded its weights: see subject
 
     def __post_init__(self):
         for name, value, fits, allowed in (
@@ -34,21 +35,27 @@ class Plan:
         ):
             if not fits:
                 raise ValueError(f"{name}={value!r} is not possible; allowed: {allowed}")
-        if self.plane not in (RANDOM, PATH) and len(self.runs) != 2:
-            raise ValueError(f"plane={self.plane!r} is not possible; allowed: random, path, or two runs as RUN,RUN")
+        if self.plane not in (RANDOM, PATH) and len(self.through) != 2:
+            raise ValueError(
+                f"plane={self.plane!r} is not possible; allowed: random, path, or two runs or recorded iterations, as "
+                "RUN,RUN or 0,350"
+            )
         if self.dimensions == 1 and self.plane != RANDOM:
             raise ValueError(f"plane={self.plane!r} has two dimensions; a line is plane='random', dimensions=1")
 
     @property
-    def runs(self) -> tuple[str, ...]:
-        """The ids of the two other runs that the plane goes through, if it does."""
+    def through(self) -> tuple[str, ...]:
+        """What else the plane goes through, if it does: the ids of two more runs, or two iterations after which this
+        run recorded its weights, or one of each.
+        """
         return () if self.plane in (RANDOM, PATH) else tuple(id.strip() for id in self.plane.split(",") if id.strip())
 
     @property
     def name(self) -> str:
         """Of the grid's folder: in words, and a digest of every field."""
-        kind = f"random-s{self.seed}" if self.plane == RANDOM else "runs" if self.runs else self.plane
-        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
+        kind = f"random-s{self.seed}" if self.plane == RANDOM else "through" if self.through else self.plane
+        fields = {name: value for name, value in self.to_dict().items() if name != "at" or value != TRAINED}
+        digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
         return f"{kind}-{'x'.join([str(self.points)] * self.dimensions)}-{digest}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -73,13 +73,15 @@ def principal_plane(net: nn.Module, path: Mapping[int, State]) -> Plane:
     """
     if len(path) < 3:
         raise ValueError(
-            f"{len(path)} recorded iterations make no plane; train with record=['weights'], for at least 3"
+            f"{len(path)} recorded iterations make no plane, which takes 3; train longer, with record=['weights']"
         )
     origin, weights = vector(net), are_weights(net)
     away = torch.stack([vector(net, path[iteration]) for iteration in sorted(path)]).double() - origin
     centred = away - away.mean(0)
     # As many rows as iterations, and columns as weights: the small product of the two has the same components.
     variances, combinations = torch.linalg.eigh(centred[:, weights] @ centred[:, weights].T)
+    # Of either sign: chosen, because processes on other machines compute this plane too, and share its grid.
+    combinations *= combinations.gather(0, combinations.abs().argmax(0, keepdim=True)).sign()
     top = [combinations[:, -k] @ centred / variances[-k].sqrt() for k in (1, 2)]
     share = (variances[-2:].sum() / variances.sum()).item()
     words = f"the two principal components of training's path, {100 * share:.0f} % of its variance"
