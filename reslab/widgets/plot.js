@@ -88,7 +88,12 @@ function view(model, el, mayAsk) {
     card.hidden = !data;
     box.style.height = `${layout?.height ?? HEIGHT}px`; // also before Plotly is there: nothing jumps when it comes
     if (gone || !Plotly || !data) return;
-    flat.hidden = webgl() || !Object.keys(layout).some((key) => /^scene\d*$/.test(key));
+    const space = Object.keys(layout).some((key) => /^scene\d*$/.test(key));
+    if (space && model.get("webgl") && !webgl()) {
+      model.set("webgl", false);
+      model.save_changes();
+    }
+    flat.hidden = !space || webgl();
     box.hidden = !flat.hidden;
     if (box.hidden) return;
     if (held || !box.clientWidth) return; // hidden, in a tab or not in the page yet: drawn when it gets a width
@@ -128,10 +133,6 @@ function view(model, el, mayAsk) {
     }
   }
   const timer = setInterval(wait, 250);
-  if (model.get("webgl") && !webgl()) {
-    model.set("webgl", false);
-    model.save_changes();
-  }
   draw();
   wait();
   library().then((loaded) => {
