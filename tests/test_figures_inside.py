@@ -31,6 +31,16 @@ def test_responses_are_drawn_in_order_and_sorted_downwards():
     assert "plain-56 1.17, ResNet-56 0.47" in figure.layout.title.text
 
 
+def test_however_many_nets_there_are_the_title_names_them_all():
+    configs = [RunConfig(depth=depth, shortcut=kind) for kind in ("none", "A") for depth in (20, 56, 110)]
+    nets = {(config, "without BN"): [Response("stem.conv", config.depth)] for config in configs}
+    few, many = response_curves(dict(list(nets.items())[:2])).layout, response_curves(nets).layout
+    named = [f"{net}-{depth}, without BN {depth}.00" for net in ("plain", "ResNet") for depth in (20, 56, 110)]
+    assert all(name in many.title.text for name in named)
+    assert many.title.text.count("<br>") == few.title.text.count("<br>") + 1
+    assert many.margin.t > few.margin.t and many.height > few.height
+
+
 def test_signals_have_a_panel_each_way_and_a_dash_for_what_is_special():
     layers = [Signal(name, 10.0 ** -(3 * i), 10.0**-i) for i, name in enumerate(LAYERS)]
     figure = signal_curves({PLAIN: layers, (PLAIN, "without BN"): layers, (RESIDUAL, "without BN"): layers[:2]})

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from ..runs import RunStore
 from .options import Data, Store
 from .sentences import sentences
 from .tables import show
+
+if TYPE_CHECKING:  # it brings torch along
+    from ..probes.surface import Surface
 
 app = typer.Typer(add_completion=False)
 STOPPED = "Stopped; the same command goes on with the points that are missing."
@@ -81,15 +84,19 @@ def surface_command(
             write_json(json, [dict(run=run.id, **asdict(each)) for run, each in zip(chosen, found, strict=True)])
             print(f"Written: {json}")
         if figure:
-            from .. import figures  # here, because plotly takes a second to load
-
-            draw = figures.loss_profile if dimensions == 1 else figures.loss_surfaces
-            figure.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(figure, draw(found).to_html(include_plotlyjs=True))
-            print(f"Written: {figure}")
+            _draw(found, figure)
 
 
-def _row(each) -> list[str]:
+def _draw(surfaces: "list[Surface]", file: Path) -> None:
+    from .. import figures  # here, because plotly takes a second to load
+
+    draw = figures.loss_profile if len(surfaces[0].y) == 1 else figures.loss_surfaces
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, draw(surfaces).to_html(include_plotlyjs=True))
+    print(f"Written: {file}")
+
+
+def _row(each: "Surface") -> list[str]:
     losses = [loss for row in each.loss for loss in row]
     # The net is at (0, 0): the middle of random directions, anywhere on another plane.
     up, along = (min(range(len(axis)), key=lambda i: abs(axis[i])) for axis in (each.y, each.x))

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from ..probes.paths import PathShare
 from ..probes.shattering import Correlation, brown
-from .inside import Key, legend_above, log_axis, looks, subtitled
+from .inside import Key, Look, framed, log_axis, looks, subtitled
 from .style import FAINT, TEMPLATE, faded, headline, message
 
 WHAT = dict(gradient="norm of the gradient", variance="variance of the response")
@@ -88,13 +88,8 @@ def correlation_curves(nets: Mapping[Key, Correlation]) -> go.Figure:
             meta=dict(net=name),
         )
     near = [f"{look.label} {round(its.values[1], 2) + 0.0:.2f}" for look, its in zip(shown, nets.values(), strict=True)]
-    rest = f"one point further on: {', '.join(near[:4])}"
-    figure.update_layout(
-        template=TEMPLATE,
-        title=dict(text=headline("How alike the gradients of neighbouring inputs are", rest)),
-        hovermode="closest",
-        **legend_above([name for name, *_ in lines], 540),
-    )
+    title, names = "How alike the gradients of neighbouring inputs are", [name for name, *_ in lines]
+    framed(figure, title, "one point further on", near, names, 540)
     figure.update_xaxes(title=f"distance in points ({first.points} from one picture to the other)", rangemode="tozero")
     return figure.update_yaxes(title="cosine between gradients", range=[-0.15, 1.05])
 
@@ -110,60 +105,60 @@ def path_shares(nets: Mapping[Key, PathShare]) -> go.Figure:
     figure = make_subplots(1, 2, horizontal_spacing=0.14, subplot_titles=titles)
     shown = looks(list(nets))
     for look, paths in zip(shown, nets.values(), strict=True):
-        blocks = paths.lengths[-1]
-        counts = [100 * math.comb(blocks, length) / 2**blocks for length in paths.lengths]
-        line = dict(color=look.colour, width=2.5, dash=look.dash)
-        common = dict(x=paths.lengths, name=look.label, legendgroup=look.label, line=line, marker=dict(size=5))
-        told = f"{look.label}<br>paths through %{{x}} of {blocks} blocks: "
-        figure.add_scatter(
-            y=paths.gradient,
-            mode="lines+markers",
-            hovertemplate=f"{told}%{{y:.2e}} each<extra></extra>",
-            meta=dict(net=look.label, what="gradient"),
-            **common,
-            row=1,
-            col=1,
-        )
-        figure.add_scatter(
-            x=paths.lengths,
-            y=counts,
-            mode="lines",
-            name=f"{look.label}, share of the paths",
-            legendgroup=look.label,
-            showlegend=False,
-            line=dict(color=look.colour, width=1.5, dash="dot"),
-            hovertemplate=f"{told}%{{y:.2f}} % of all paths<extra></extra>",
-            meta=dict(net=look.label, what="paths"),
-            row=1,
-            col=2,
-        )
-        figure.add_scatter(
-            y=[100 * share for share in paths.share],
-            mode="lines+markers",
-            fill="tozeroy",
-            fillcolor=faded(look.colour, 0.18),
-            showlegend=False,
-            hovertemplate=f"{told}%{{y:.2f}} % of the gradient<extra></extra>",
-            meta=dict(net=look.label, what="share"),
-            **common,
-            row=1,
-            col=2,
-        )
+        _add_paths(figure, look, paths)
     figure.add_scatter(
         x=[None], y=[None], mode="lines", name="share of the paths", line=dict(color=FAINT, width=1.5, dash="dot")
     )
     ranges = [_range(look.label, look.config.depth, paths) for look, paths in zip(shown, nets.values(), strict=True)]
-    figure.update_layout(
-        template=TEMPLATE,
-        title=dict(text=headline("Which paths carry the gradient", f"90 % of it: {'; '.join(ranges[:2])}")),
-        hovermode="closest",
-        **legend_above([*(look.label for look in shown), "share of the paths"], 540),
-    )
+    names = [*(look.label for look in shown), "share of the paths"]
+    framed(figure, "Which paths carry the gradient", "90 % of it", ranges, names, 540)
     figure.update_xaxes(title="blocks passed through", rangemode="tozero")
     magnitudes = [value for paths in nets.values() for value in paths.gradient]
     figure.update_yaxes(title="norm of the gradient", **log_axis(magnitudes), row=1, col=1)
     figure.update_yaxes(title="%", rangemode="tozero", row=1, col=2)
     return subtitled(figure)
+
+
+def _add_paths(figure: go.Figure, look: Look, paths: PathShare) -> None:
+    blocks = paths.lengths[-1]
+    counts = [100 * math.comb(blocks, length) / 2**blocks for length in paths.lengths]
+    line = dict(color=look.colour, width=2.5, dash=look.dash)
+    common = dict(x=paths.lengths, name=look.label, legendgroup=look.label, line=line, marker=dict(size=5))
+    told = f"{look.label}<br>paths through %{{x}} of {blocks} blocks: "
+    figure.add_scatter(
+        y=paths.gradient,
+        mode="lines+markers",
+        hovertemplate=f"{told}%{{y:.2e}} each<extra></extra>",
+        meta=dict(net=look.label, what="gradient"),
+        **common,
+        row=1,
+        col=1,
+    )
+    figure.add_scatter(
+        x=paths.lengths,
+        y=counts,
+        mode="lines",
+        name=f"{look.label}, share of the paths",
+        legendgroup=look.label,
+        showlegend=False,
+        line=dict(color=look.colour, width=1.5, dash="dot"),
+        hovertemplate=f"{told}%{{y:.2f}} % of all paths<extra></extra>",
+        meta=dict(net=look.label, what="paths"),
+        row=1,
+        col=2,
+    )
+    figure.add_scatter(
+        y=[100 * share for share in paths.share],
+        mode="lines+markers",
+        fill="tozeroy",
+        fillcolor=faded(look.colour, 0.18),
+        showlegend=False,
+        hovertemplate=f"{told}%{{y:.2f}} % of the gradient<extra></extra>",
+        meta=dict(net=look.label, what="share"),
+        **common,
+        row=1,
+        col=2,
+    )
 
 
 def _range(label: str, depth: int, paths: PathShare) -> str:

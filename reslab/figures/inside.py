@@ -15,7 +15,7 @@ from .style import INK, TEMPLATE, headline, message, net_colour, net_label
 
 Key = RunConfig | tuple[RunConfig, str]  # a net, or a net and what is special about it, such as "without BN"
 DASHES = ("solid", "dash", "dot", "longdashdot")
-WIDE = 800  # pixels for a legend
+WIDE = 800  # pixels for a row of words
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,40 @@ def looks(keys: Sequence[Key]) -> list[Look]:
     return found
 
 
-def legend_above(labels: Sequence[str], height: int) -> dict[str, Any]:
-    """A layout of this height with a legend in as many rows as these names take, between the title and the panels'."""
-    rows, used = 1, 0
-    for label in labels:
-        wide = 60 + 8 * len(label)  # pixels, about
-        rows, used = (rows, used + wide) if used + wide <= WIDE else (rows + 1, wide)
-    top, bottom = 106 + 27 * rows, 64
+def framed(
+    figure: go.Figure, title: str, told: str, parts: Sequence[str], labels: Sequence[str], height: int
+) -> go.Figure:
+    """The figure with its title, below it what is `told` of each net, in `parts`, and a legend of these names: each in
+    as many rows as it takes, so that no net is left out.
+    """
+    rows = _rows([f"{told}: {parts[0]}", *parts[1:]], 7, 2)
+    subtitle = ",<br>".join(", ".join(row) for row in rows)
+    more = 22 * (len(rows) - 1)  # pixels
+    top, bottom = 106 + more + 27 * len(_rows(labels, 8, 60)), 64
+    height += more
     above = 1 + 28 / (height - top - bottom)  # the panels' titles take 28 pixels
-    legend = dict(orientation="h", x=0, xanchor="left", y=above, yanchor="bottom")
-    return dict(legend=legend, margin=dict(t=top, b=bottom, l=92), height=height)  # room for powers of ten at the left
+    return figure.update_layout(
+        template=TEMPLATE,
+        title=dict(text=headline(title, subtitle)),
+        hovermode="closest",
+        legend=dict(orientation="h", x=0, xanchor="left", y=above, yanchor="bottom"),
+        margin=dict(t=top, b=bottom, l=92),  # room for powers of ten at the left
+        height=height,
+    )
+
+
+def _rows(words: Sequence[str], letter: int, between: int) -> list[list[str]]:
+    """`words` in rows of WIDE pixels, of about `letter` pixels a letter and `between` pixels a word."""
+    rows: list[list[str]] = [[]]
+    used = 0
+    for word in words:
+        wide = between + letter * len(word)
+        if rows[-1] and used + wide > WIDE:
+            rows.append([])
+            used = 0
+        rows[-1].append(word)
+        used += wide
+    return rows
 
 
 def response_curves(nets: Mapping[Key, Sequence[Response]]) -> go.Figure:
@@ -65,12 +89,7 @@ def response_curves(nets: Mapping[Key, Sequence[Response]]) -> go.Figure:
         for row, ordered in enumerate((layers, sorted(layers, key=lambda layer: -layer.std)), 1):
             _line(figure, row, look, [layer.std for layer in ordered], [layer.name for layer in ordered], "std", ".3f")
     means = [f"{look.label} {_mean(layers):.2f}" for look, layers in zip(shown, nets.values(), strict=True)]
-    figure.update_layout(
-        template=TEMPLATE,
-        title=dict(text=headline("How strongly each layer responds", f"mean over layers: {', '.join(means[:4])}")),
-        hovermode="closest",
-        **legend_above([look.label for look in shown], 760),
-    )
+    framed(figure, "How strongly each layer responds", "mean over layers", means, [look.label for look in shown], 760)
     figure.update_xaxes(title="layer", row=1, col=1).update_xaxes(title="layers, the strongest first", row=2, col=1)
     return subtitled(figure.update_yaxes(title="std of the response", rangemode="tozero"))
 
@@ -94,12 +113,7 @@ def signal_curves(nets: Mapping[Key, Sequence[Signal]]) -> go.Figure:
         _line(figure, 2, look, [layer.gradient for layer in layers], names, "gradient", ".3g")
     least = [min(layer.gradient for layer in layers) for layers in nets.values()]
     told = [f"{look.label} {gradient:.1g}" for look, gradient in zip(shown, least, strict=True)]
-    figure.update_layout(
-        template=TEMPLATE,
-        title=dict(text=headline("What flows through the layers", f"smallest gradient: {', '.join(told[:3])}")),
-        hovermode="closest",
-        **legend_above([look.label for look in shown], 780),
-    )
+    framed(figure, "What flows through the layers", "smallest gradient", told, [look.label for look in shown], 780)
     figure.update_xaxes(title="layer, from the pictures to the classes", row=2, col=1)
     for row, what in ((1, "variance"), (2, "gradient")):
         values = [getattr(layer, what) for layers in nets.values() for layer in layers]
