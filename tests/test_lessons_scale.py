@@ -20,7 +20,7 @@ def seen() -> Subject:
         if name.endswith(("running_mean", "running_var")):
             buffer.copy_(torch.rand(buffer.shape, generator=random) + 0.5)
     images = torch.randn(32, 3, 16, 16, generator=random)
-    return Subject("ResNet-8", net.eval(), images, torch.randint(10, (32,), generator=random), config)
+    return Subject("ResNet-8", net.eval(), images, torch.randint(10, (32,), generator=random), config, "train")
 
 
 @torch.no_grad()

@@ -63,7 +63,8 @@ INSIDE = (
         "Shortcuts smooth the loss surface: less roughness, and less of it curves downwards.",
         f"{L18}, section 6, figures 5 and 7",
         parts=(Part("roughness", "lower"), Part("negative", "lower")),
-        note="Around the trained weights, along filter-normalised random directions.",
+        note="Around the trained weights, in filter-normalised random directions. What has learned nothing is flat and "
+        "counts as smooth.",
         **TWINS,
     ),
 )

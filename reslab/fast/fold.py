@@ -30,10 +30,10 @@ class _Tracer(LookingIn):
 class Folded:
     """What `net` computes in evaluation, faster: logits of the images that `batches` has laid out.
 
-    Change the weights of `net`, then call `refold`: it has copies of them. On a CPU, where there is a compiler, nets of
-    up to WIDEST channels run reslab's own kernels, in as many threads as torch has now: what comes out does not depend
-    on their number. Elsewhere torch runs. `precision` is float32, or bfloat16: products are of that where the device
-    has them.
+    `net` is in evaluation mode from now on. Change its weights, then call `refold`: this has copies of them. On a CPU,
+    where there is a compiler, nets of up to WIDEST channels run reslab's own kernels, in as many threads as torch has
+    now: what comes out does not depend on their number. Elsewhere torch runs. `precision` is float32, or bfloat16:
+    products are of that where the device has them.
     """
 
     def __init__(self, net: nn.Module, precision: torch.dtype = torch.float32):

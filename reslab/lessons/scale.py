@@ -55,4 +55,4 @@ def random_line(
     x = torch.linspace(-span, span, points).tolist()
     with Evaluator(seen.net, seen.images, seen.labels) as evaluate:
         losses, errors = zip(*evaluate.evaluate(plane, [(at, 0.0) for at in x]), strict=True)
-    return Surface(seen.name, tuple(x), (0.0,), (losses,), (errors,), len(seen.labels), "train", words)
+    return Surface(seen.name, tuple(x), (0.0,), (losses,), (errors,), len(seen.labels), seen.split, words)

@@ -41,9 +41,9 @@ def without(block: Block, x: torch.Tensor) -> torch.Tensor:
     """What comes out for x [N, C, H, W] where `block` was deleted.
 
     Of a residual block the shortcut stays, and what comes after the merge: F(x) is 0 (Veit et al. 2016, section 4.1,
-    which leaves a projection untouched too). A plain block has nothing to stay, and the next one gets x. Veit's VGG has
-    128 channels throughout "to allow the removal of any layer"; where a plain block changes the shape, x is made to fit
-    by option A's map, which has no weights that could have learned anything, and which the residual twin has there.
+    which leaves a projection untouched too). A plain block has nothing to stay, and the next one gets x. The VGG there
+    has as many channels in all layers, so that any can go; where a plain block changes the shape, x is made to fit by
+    option A's map, which has no weights that could have learned anything, and which the residual twin has there.
     """
     shortcut = block.shortcut
     if isinstance(shortcut, Plain):

@@ -92,8 +92,7 @@ def gradient_reach(signals: Sequence[Signal]) -> float:
     """How much gradient reaches the layer that gets least: log10 of the smallest gradient of any layer, in decades of
     nats a unit of weight; -inf if a layer gets nothing.
 
-    Between -2 and -0.5 in nets that train, about -12 in an untrained plain-56 without batch norm whose weights are too
-    small. Not relative to another layer, because that says little of vanishing: without batch norm a net is homogeneous
+    Not relative to another layer, because that says little of vanishing: without batch norm a plain net is homogeneous
     in the weights of each of its layers, which makes the product of weights and gradient the same in all of them, so
     that their gradients vanish together. See `gradient_spread` for how they differ.
     """

@@ -26,6 +26,7 @@ class Subject:
     images: torch.Tensor  # float [N, 3, S, S], normalised as in training, channels last
     labels: torch.Tensor  # int64 [N]
     config: RunConfig
+    split: str  # that the pictures are of
 
 
 def subject(
@@ -56,7 +57,7 @@ def subject(
     with opened(config, device, data, workers=0) as source:
         pictures, labels = _pictures(source, images, split)
     when = {TRAINED: "", INITIAL: ", not trained"}.get(at, f", iteration {at}")
-    return Subject(net_label(config) + when, net, pictures, labels, config)
+    return Subject(net_label(config) + when, net, pictures, labels, config, split)
 
 
 def net_at(run: Run | RunConfig, at: str | int = TRAINED) -> nn.Module:
