@@ -60,9 +60,9 @@ function view(model, el, mayAsk) {
   note.className = "reslab-plot-note";
   note.hidden = true;
   note.textContent = "Run the cell to see the figure. If it is running, the figure comes when the kernel has time.";
-  const flat = Object.assign(document.createElement("p"), { className: note.className, hidden: true });
+  const flat = Object.assign(document.createElement("p"), { className: note.className }); // in the page when needed
   flat.textContent = "This figure is in three dimensions, which this browser cannot draw: WebGL is off.";
-  card.append(note, flat, box);
+  card.append(note, box);
   el.append(card);
 
   let Plotly = null;
@@ -93,9 +93,9 @@ function view(model, el, mayAsk) {
       model.set("webgl", false);
       model.save_changes();
     }
-    flat.hidden = !space || webgl();
-    box.hidden = !flat.hidden;
-    if (box.hidden) return;
+    box.hidden = space && !webgl();
+    if (box.hidden) return box.before(flat);
+    flat.remove();
     if (held || !box.clientWidth) return; // hidden, in a tab or not in the page yet: drawn when it gets a width
     stale = false;
     if (camera) for (const scene of layout.meta?.linked ?? []) layout[scene].camera = structuredClone(camera);
