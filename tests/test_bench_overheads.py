@@ -11,6 +11,7 @@ from reslab.batch.notebook import check_parameters
 from reslab.batch.spec import Experiment
 from reslab.bench import command, overheads
 from reslab.cli import app
+from reslab.probes import recorded_iterations, recorded_signals
 from reslab.training.estimate import Speed
 from reslab.training.profiles import PROFILES
 
@@ -94,6 +95,21 @@ def test_evaluation_is_a_share_of_the_steps_between_log_points(monkeypatch):
     monkeypatch.setattr(overheads, "measure", lambda *_args, **_options: Speed(step, next(seconds)))
     (row,) = overheads.evaluation_share(quiet, depths=(20,))
     assert numbers(row) == pytest.approx((5, 2.5, 7.5)) and row["limit"] == 5
+
+
+def test_recording_is_the_share_that_runs_say(monkeypatch):
+    asked, said = [], iter(["1.5", "0.5"])
+    monkeypatch.setattr(overheads, "python_says", lambda *arguments: (asked.append(arguments), next(said))[1])
+    (row,) = overheads.recording_share(quiet, depths=(20,))
+    assert numbers(row) == (1.0, 0.5, 1.5) and (row["limit"], row["unit"], row["ok"]) == (2, "%", True)
+    configs = [RunConfig.from_dict(json.loads(config)) for _, _, config, _ in asked]
+    assert configs == [RunConfig(20, profile="demo")] * 2 and len({folder for *_, folder in asked}) == 2
+
+
+def test_a_real_run_says_what_its_records_take(tmp_path):
+    share = float(overheads.python_says("-c", overheads.RECORD, json.dumps(SMOKE.to_dict()), str(tmp_path)))
+    run = RunStore(tmp_path).run(SMOKE)
+    assert share > 0 and recorded_signals(run) and recorded_iterations(run)
 
 
 def test_the_command_prints_all_and_ends_well(tmp_path, monkeypatch):

@@ -31,6 +31,24 @@ config = reslab.RunConfig.from_dict(json.loads(sys.argv[1]))
 reslab.train(config, sys.argv[2], data=sys.argv[3] or None, device="cpu", compile="always")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 """
+# What the Recorder takes, disk included, in percent of the rest; its first record is inside its making.
+RECORD = """
+import json, sys, time, reslab
+from reslab.training.recording import Recorder
+spent, begun = 0.0, []
+def timed(method):
+    def call(*given):
+        global spent
+        begun.append(time.perf_counter())
+        method(*given)
+        start = begun.pop()
+        spent += 0.0 if begun else time.perf_counter() - start
+    return call
+Recorder.__init__, Recorder.__call__ = timed(Recorder.__init__), timed(Recorder.__call__)
+config = reslab.RunConfig.from_dict(json.loads(sys.argv[1]))
+run = reslab.train(config, sys.argv[2], device="cpu", record=("signals", "weights"))
+print(100 * spent / (run.final["seconds"] - spent))
+"""
 
 Report = Callable[[str], None]
 
@@ -41,7 +59,8 @@ def measure_overheads(data: Path | None, report: Report) -> dict[str, Any]:
     `data` is where CIFAR-10 is, see load_dataset; without it and RESLAB_DATA, the memory is that of a run on "shapes".
     """
     # The children first: one that is forked from a process which has grown would start with that process's peak.
-    rows = [import_time(report), papermill_time(report), *peak_memory(data, report), *evaluation_share(report)]
+    rows = [import_time(report), papermill_time(report), *peak_memory(data, report)]
+    rows += [*evaluation_share(report), *recording_share(report)]
     return dict(machine=describe(torch.device("cpu")), **source(), overheads=rows)
 
 
@@ -117,6 +136,21 @@ def evaluation_share(
             speed = measure(config, "cpu", budget=budget)
             shares.append(100 * speed.evaluation / (config.log_every * speed.step))
         rows.append(_row(f"evaluation, {config.net_name} in {profile}, of the training time", "%", shares, 5.0))
+    return rows
+
+
+def recording_share(
+    report: Report, depths: Sequence[int] = (20, 56), profile: str = "demo", times: int = 2
+) -> list[dict[str, Any]]:
+    """Percent of the training time that recording signals and weights adds to whole runs: one row a depth."""
+    rows = []
+    for depth in depths:
+        config, shares = RunConfig(depth, profile=profile), []
+        for index in range(times):
+            report(f"recording, {config.net_name} in {profile}, {index + 1} of {times}")
+            with tempfile.TemporaryDirectory() as folder:
+                shares.append(float(python_says("-c", RECORD, json.dumps(config.to_dict()), folder)))
+        rows.append(_row(f"recording, {config.net_name} in {profile}, of the training time", "%", shares, 2.0))
     return rows
 
 
