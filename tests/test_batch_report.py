@@ -60,6 +60,15 @@ def page_file(executed) -> Path:
     return write_html(executed, executed.parent / "pages" / "01_done.html")
 
 
+def test_what_a_progress_bar_wrote_in_pieces_is_one_log_with_its_end(tmp_path):
+    pieces = ["\r0 of 2", "\r1 of 2", "\r2 of 2", "\n", "\r0 of 9", "\r9 of 9", "\n"]
+    outputs = [v4.new_output("stream", name="stderr", text=piece) for piece in pieces]
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell("train()", outputs=outputs)]), tmp_path / "bar.ipynb")
+    page = BeautifulSoup(write_html(tmp_path / "bar.ipynb", tmp_path / "bar.html").read_text(), "html.parser")
+    (log,) = page.find_all("details", class_="log")
+    assert log.pre.get_text().split("\n")[:2] == ["2 of 2", "9 of 9"]
+
+
 @pytest.fixture(scope="module")
 def soup(page_file) -> BeautifulSoup:
     return BeautifulSoup(page_file.read_text(encoding="utf-8"), "html.parser")

@@ -15,6 +15,7 @@ from jinja2 import DictLoader
 from latex2mathml.converter import convert as mathml
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from nbformat import NotebookNode
 from plotly.offline import get_plotlyjs
 from pygments.formatters import HtmlFormatter
@@ -59,6 +60,8 @@ def write_html(notebook: Path, out: Path, title: str | None = None, appendix: Ma
         template_file="report.html.j2",
         extra_loaders=[DictLoader({"report.html.j2": TEMPLATE})],
     )
+    # A progress bar writes a piece at a time: one log a cell, as the bar was in the end.
+    exporter.register_preprocessor(CoalesceStreamsPreprocessor(), enabled=True)
     exporter.register_filter("report_markdown", lambda text: _markdown(text, notebook.parent))
     body, _ = exporter.from_notebook_node(document)
     soup = BeautifulSoup(body, "html.parser")
