@@ -81,7 +81,10 @@ def proposed_boxes(
 
     sheet, objects, top = Sheet(), target["boxes"].cpu().float(), 0.0
     side = (COLUMNS * (SIDE + GAP) - GAP - (len(counts) - 1) * GAP) / len(counts)
-    best, rest = Pen("the best on an object", RIGHT.colour, rank=1), Pen("another proposal", "#6a5acd", width=1.2, opacity=0.45, rank=3)
+    best, rest = (
+        Pen("the best on an object", RIGHT.colour, rank=1),
+        Pen("another proposal", "#6a5acd", width=1.2, opacity=0.45, rank=3),
+    )
     missed = Pen("an object that none covers", INK, "2px,3px", 2.5, rank=2)
     for look, its in zip(looks(list(proposals)), proposals.values(), strict=True):
         order = its.scores.cpu().argsort(descending=True, stable=True)

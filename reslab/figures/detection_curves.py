@@ -146,7 +146,11 @@ def precision_recall_curves(nets: "Mapping[Key, Mapping[str, Curve]]", columns: 
     for look, each in zip(shown, nets.values(), strict=True):
         for i, name in enumerate(classes):
             if name in each:
-                figure.add_trace(_class_curve(look, name, each[name], not i), row=i // columns + 1, col=i % columns + 1)
+                figure.add_trace(
+                    _class_curve(look, name, each[name], name == next(iter(each))),
+                    row=i // columns + 1,
+                    col=i % columns + 1,
+                )
     _averages(figure, classes, list(zip(shown, nets.values(), strict=True)))
     means = [f"{look.label} {_mean_average(each):.1f}" for look, each in zip(shown, nets.values(), strict=True)]
     labels = [look.label for look in shown]
