@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # torch takes a second to load, and who lists ten thousand ru
 
     from .training.config import RunConfig
 
-__all__ = ["COLUMNS", "PLUGINS", "SILENT", "STATES", "Run", "RunStore", "alive", "metrics", "states"]
+__all__ = ["COLUMNS", "PLUGINS", "SILENT", "STATES", "TASK_COLUMNS", "Run", "RunStore", "alive", "metrics", "states"]
 
 # Errors in percent, losses in nats, seconds of wall clock over all sittings; train_* are running means since the last
 # log point.
@@ -44,6 +44,9 @@ COLUMNS = {
     "seconds": float,
     "images_per_second": float,
 }
+# What some tasks measure besides, at the end of a row: mean average precision in percent, peak signal to noise ratio in
+# dB, structural similarity of at most 1.
+TASK_COLUMNS = {"map50": float, "map": float, "psnr": float, "ssim": float}
 PLUGINS = "plugins"  # where a run folder keeps a copy of the file that its shortcut comes from
 
 
@@ -93,13 +96,14 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """The rows of metrics.csv, one a log point, in order; see COLUMNS for names, types and units."""
+        """The rows of metrics.csv, one a log point, in order; see COLUMNS and TASK_COLUMNS for names, types, units."""
         return metrics([self])[0]
 
     def column(self, name: str) -> list[Any]:
         """One column of the metrics. Raises ValueError for a name that is no column."""
-        check_names([name], list(COLUMNS), "metrics.csv")
-        return [row[name] for row in self.metrics]
+        rows = self.metrics
+        check_names([name], list(rows[0] if rows else COLUMNS), "metrics.csv")
+        return [row[name] for row in rows]
 
     @property
     def final(self) -> dict[str, Any]:
@@ -129,7 +133,8 @@ class Run:
     def write_metrics(self, rows: list[dict[str, Any]]) -> str:
         """Replaces metrics.csv by these rows, whole. Returns the file's SHA-256, which a done run's status keeps."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
+        own = [name for name in TASK_COLUMNS if rows and name in rows[0]]
+        writer = csv.DictWriter(text, [*COLUMNS, *own], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         content = text.getvalue().encode()
@@ -173,8 +178,9 @@ def _states(runs: Sequence[Run]) -> list[str | ValueError]:
 def metrics(runs: Sequence[Run]) -> list[list[dict[str, Any]]]:
     """The metrics of each run; from an object store all at the same time."""
     texts = [(content or b"").decode() for content in read_many([run.path / "metrics.csv" for run in runs])]
+    kinds = COLUMNS | TASK_COLUMNS
     return [
-        [{name: COLUMNS[name](row[name]) for name in COLUMNS} for row in csv.DictReader(io.StringIO(text))]
+        [{name: kinds[name](value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
         for text in texts
     ]
 

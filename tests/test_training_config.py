@@ -67,8 +67,9 @@ def test_every_field_changes_the_id():
     ) | dict(val_split=100, iterations=11, batch=8, lr=0.2, lr_drops=(5,), warmup_iterations=2, warmup_error=50.0)
     others |= dict(momentum=0.5, weight_decay=0.0, precision="fp32", log_every=4)
     others |= dict(activation_order="full-preactivation")
-    # Below; in test_nets_plugins.py; in test_data_pictures.py.
+    # Below; in test_nets_plugins.py; in test_data_pictures.py; in test_training_tasks.py.
     elsewhere = {"gate_bias", "plugins", "family", "stem", "stride_on", "lr_plateau", "scale", "colour", "found"}
+    elsewhere |= {"task", "target", "sigma", "pretrained"}
     assert set(others) | elsewhere == {field.name for field in dataclasses.fields(RunConfig)}
     changed = [dataclasses.replace(base, **{name: value}) for name, value in others.items()]
     gated = [RunConfig(profile="smoke", shortcut="exclusive-gating", gate_bias=bias) for bias in (0, -3, -6)]

@@ -12,6 +12,7 @@ from ..probes.probing import PROBES
 from ..probes.results import found_in
 from ..runs import Run
 from ..training.config import RunConfig
+from ..training.tasks import CLASSIFY
 from .claim import Claim, Part
 from .measures import MEASURES
 
@@ -60,13 +61,15 @@ class Net:
 
 def nets_of(runs: Iterable[Run]) -> list[Net]:
     """The runs by everything in their config but the seed. A run that comes twice, from two stores say, counts once,
-    and one that has no folder yet not at all.
+    and one that has no folder yet, or that is of another task than classification, not at all.
     """
     groups: dict[RunConfig, dict[int, tuple[bool, Run]]] = defaultdict(dict)
     for run in runs:
         try:
             config = run.config
         except FileNotFoundError:  # a store gives out runs that nobody has begun
+            continue
+        if config.task != CLASSIFY:  # the paper's claims are about classification
             continue
         group, seed, done = groups[config.for_any_seed], config.seed, run.state == "done"
         if seed not in group or done > group[seed][0]:

@@ -15,9 +15,11 @@ from ..training.profiles import FROM_PROFILE, PAPER
 FIELD_HELP = dict(
     depth="Weighted layers: 6n+2 for basic blocks, 9n+2 for bottlenecks; ImageNet family: 18, 34, 50, 101, 152.",
     shortcut=f"none is the plain net. All: {', '.join(SHORTCUTS)}; or one of your own.",
+    task="classification, detection or denoising.",
     profile="Where unset options get their values: paper, short, demo, smoke or imagenet-paper.",
     seed="Of initialisation, data order and augmentation.",
-    dataset="cifar10 or shapes; pictures: folder:PATH, imagenet or imagenette.",
+    dataset="cifar10 or shapes; pictures: folder:PATH, imagenet or imagenette; detection: scenes, voc07, voc07+12, "
+    "voc07++12 or folder:PATH in VOC layout.",
     block="basic or bottleneck. Default: basic; in the ImageNet family the depth says it.",
     width="Channels of the first stage; by default four times as many in the ImageNet family.",
     image_size="Pixels; smaller than a tensor data set's means average pooling.",
@@ -35,12 +37,15 @@ FIELD_HELP = dict(
     activation_order=f"Where BN and ReLU stand in a block: {', '.join(ORDERS)}.",
     gate_bias="That a gating shortcut's gates start from. Default: the shortcut's own.",
     plugins="A Python file with a shortcut of your own; may be given several times.",
-    family="cifar (three stages) or imagenet (four).",
+    family="cifar (three stages), imagenet (four) or, for denoising, dncnn.",
     stem="ImageNet family: imagenet (7x7 and max pooling, the default) or cifar (3x3).",
     stride_on="ImageNet family, bottlenecks: 3x3 (as in torchvision, the default) or 1x1 (as in the paper).",
     scale="Pictures: least and greatest length of the shorter side, pixels, such as 256,480, which is for 224.",
     colour="Pictures: standard deviation of the colour augmentation. Default: 0.1.",
     lr_plateau="Log points without progress until lr is divided by 10; 0: at lr_drops instead.",
+    target="Denoising: what the net's branch predicts, the noise or the clean picture: noise or clean.",
+    sigma="Denoising: least and greatest standard deviation of the noise, of 255, such as 25,25 or 0,55.",
+    pretrained="Detection: torchvision's weights to begin with, such as IMAGENET1K_V1, or none.",
 )
 
 OPTION_TYPES = {tuple[int, ...]: str, tuple[Plugin, ...]: list[str]}

@@ -38,7 +38,7 @@ def train_command(
 ) -> None:
     """Train one net; resume it, or return what is there."""
     with joined() as processes, sentences(quiet=not processes.leads):
-        for name, example in (("lr_drops", "240,340"), ("scale", "256,480")):
+        for name, example in (("lr_drops", "240,340"), ("scale", "256,480"), ("sigma", "25,25")):
             if values[name] is not None:
                 values[name] = whole_numbers(name, values[name], example)
         config = processes.together(lambda: RunConfig(**values))

@@ -32,10 +32,14 @@ PRICES = dict(cpu=Prices(2.0, 0, 1.5e-4, 0.5e-9), cuda=Prices(10.0, 2.0, 1e-4, 0
 def wanted(compile: str, config: "RunConfig", device: torch.device) -> bool:
     """Whether a run of `config` should be compiled, all its iterations being left; a resumed run goes on as it began.
 
-    Raises ValueError for an unknown choice.
+    Only nets of classification are. Raises ValueError for an unknown choice, and for "always" where it cannot be.
     """
     if compile not in CHOICES:
         raise ValueError(f"compile={compile!r} is not possible; allowed: {', '.join(CHOICES)}")
+    if config.task != "classification":
+        if compile == "always":
+            raise ValueError(f"compile='always' is not possible for {config.task}; allowed: auto, never")
+        return False
     if compile == "auto":
         return device.type in PRICES and saving(config, device.type) > cost(config, device.type)
     return compile == "always"

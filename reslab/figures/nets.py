@@ -10,11 +10,12 @@ import numpy as np
 
 from ..runs import Run
 from ..training.config import RunConfig
-from ..training.profiles import PROFILES
+from ..training.tasks import TASKS
 from .style import mix, net_colour, net_label
 
 DATASET_NAMES = dict(cifar10="CIFAR-10", imagenet="ImageNet", imagenette="Imagenette")
-FAMILY_NAMES = dict(cifar="CIFAR family", imagenet="ImageNet family")
+DATASET_NAMES |= {"voc07": "VOC07", "voc07+12": "VOC07+12", "voc07++12": "VOC07++12"}
+FAMILY_NAMES = dict(cifar="CIFAR family", imagenet="ImageNet family", dncnn="DnCNN")
 
 
 @dataclass(frozen=True)
@@ -132,12 +133,12 @@ def _rank(config: RunConfig) -> tuple:
 
 def overrides(config: RunConfig) -> dict[str, Any]:
     """The fields that do not have their profile's value, without those that name the net."""
-    names = ("depth", "shortcut", "family", "block", "activation_order", "profile", "plugins")
+    names = ("task", "depth", "shortcut", "family", "block", "activation_order", "profile", "plugins", "target")
     identity = {name: getattr(config, name) for name in names}
     standard = RunConfig(**identity, iterations=config.iterations)  # its drops are stretched with it
     changed = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in (*identity, "seed", "found")}
     changed = {name: value for name, value in changed.items() if value != getattr(standard, name)}
-    if config.iterations != PROFILES[config.profile]["iterations"]:
+    if config.iterations != TASKS[config.task].profiles[config.profile]["iterations"]:
         changed["iterations"] = config.iterations
     return changed
 
@@ -148,6 +149,7 @@ def _labels(configs: list[RunConfig]) -> list[str]:
     for config in configs:
         namesakes = [other for other in configs if net_label(other) == net_label(config)]
         extras = [FAMILY_NAMES[config.family]] * (len({c.family for c in configs}) > 1)
+        extras += [config.task] * (len({c.task for c in configs}) > 1 and config.task == "detection")
         extras += [dataset_title(config)] * (len({c.dataset for c in configs}) > 1)
         extras += [config.profile] * (len({c.profile for c in configs}) > 1)
         mine, theirs = overrides(config), [overrides(other) for other in namesakes]
@@ -181,7 +183,8 @@ def dataset_title(config: RunConfig) -> str:
 def what(nets: list[Net]) -> str:
     """Data sets and profiles, as a title names them."""
     names = sorted({dataset_title(net.config) for net in nets})
-    profiles = [profile for profile in PROFILES if profile in {net.config.profile for net in nets}]
+    known = dict.fromkeys(profile for kind in TASKS.values() for profile in kind.profiles)
+    profiles = [profile for profile in known if profile in {net.config.profile for net in nets}]
     return f"{' and '.join(names)}, {' and '.join(profiles)} profile{'s' * (len(profiles) > 1)}"
 
 

@@ -63,7 +63,11 @@ TEMPLATE = go.layout.Template(
 
 
 def net_label(config: RunConfig) -> str:
-    """The name people use: plain-56, ResNet-20 (option A), ResNet-56 (B), ResNet-56 (bottleneck)."""
+    """The name people use: plain-56, ResNet-20 (option A), ResNet-56 (B), ResNet-56 (bottleneck); of denoising what the
+    net learns: direct, residual, residual with shortcuts.
+    """
+    if config.task == "denoising":
+        return _denoiser_label(config)
     kind = "plain" if config.shortcut == "none" else "ResNet"
     extras = [config.shortcut] * (config.shortcut not in ("none", "A"))
     extras += [config.block] * (config.block != "basic" and config.family == "cifar")
@@ -71,8 +75,17 @@ def net_label(config: RunConfig) -> str:
     return f"{kind}-{config.depth}" + (f" ({', '.join(extras)})" if extras else "")
 
 
+def _denoiser_label(config: RunConfig) -> str:
+    extras = [config.activation_order] * (config.activation_order != "original")
+    blocks = "" if config.shortcut == "none" else " with shortcuts"
+    blocks += f" ({config.shortcut})" * (config.shortcut not in ("none", "A"))
+    return ", ".join([dict(clean="direct", noise="residual")[config.target] + blocks, *extras])
+
+
 def net_colour(config: RunConfig) -> str:
     """The net's colour "#rrggbb", the same in every figure: a function of the net alone."""
+    if config.task == "denoising":
+        return _denoiser_colour(config)
     family = FAMILIES.get(config.shortcut) or _family(COLOURS.get(config.shortcut) or _own_colour(config.shortcut))
     if config.activation_order != "original":
         towards, share = _family(ORDER_COLOURS[config.activation_order]), 1.0 if config.shortcut == "A" else 0.5
@@ -87,6 +100,12 @@ def net_colour(config: RunConfig) -> str:
         off = config.gate_bias - Gated.gate_bias
         colour = mix(colour, "#ffffff" if off > 0 else "#000000", 0.7 * (1 - math.exp(-abs(off) / 2)))
     return colour if config.block == "basic" or config.family == "imagenet" else mix(colour, "#000000", 0.35)
+
+
+def _denoiser_colour(config: RunConfig) -> str:
+    """Warm for direct mapping, cool for residual learning, greener with shortcuts in its blocks."""
+    colour = FAMILIES["none" if config.target == "clean" else "A"][1]
+    return colour if config.shortcut == "none" else mix(colour, FAMILIES["B"][1], 0.8)
 
 
 def _family(middle: str) -> tuple[str, str, str]:

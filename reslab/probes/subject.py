@@ -11,6 +11,7 @@ from ..runs import Run
 from ..training.config import RunConfig
 from ..training.loop import pick_device
 from ..training.sources import Source, opened
+from ..training.tasks import refuse_others
 from .recorded import recorded_weights
 
 SPLITS = ("test", "train")
@@ -41,13 +42,14 @@ def subject(
     trained on, without augmentation; all of them if there are fewer.
 
     `at` is "trained" (the run must be done), "initial" (as it was before the first iteration; a config is enough), or
-    the number of an iteration at which the run recorded its weights. Raises ValueError for anything else, for a split
-    that is unknown or cannot be had without augmentation, and for fewer than one image; DataError if the data cannot be
-    had.
+    the number of an iteration at which the run recorded its weights. Raises ValueError for anything else, for a run of
+    another task, for a split that is unknown or cannot be had without augmentation, and for fewer than one image;
+    DataError if the data cannot be had.
     """
     from ..figures.style import net_label  # here: plotly comes along, which a run that records has no use for
 
     config = run if isinstance(run, RunConfig) else run.config
+    refuse_others(config, "looking inside a net")
     if images < 1:
         raise ValueError(f"images={images} shows a net nothing; allowed: 1 or more")
     if split not in SPLITS:

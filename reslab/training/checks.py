@@ -3,18 +3,20 @@
 import math
 from typing import TYPE_CHECKING
 
-from ..data import DATASETS, FOLDER
+from ..data import FOLDER
 from ..nets.blocks import STRIDES
 from ..nets.cifar import check_depth
 from ..nets.imagenet import STEMS, check_imagenet_depth
 from ..nets.orders import check_order
 from ..nets.registry import shortcut_class
+from .tasks import CLASSIFY, NOT_PRETRAINED, TASKS
 
 if TYPE_CHECKING:
     from .config import RunConfig
 
-FAMILIES = ("cifar", "imagenet")
 PRECISIONS = ("fp32", "bf16")
+TARGETS = ("noise", "clean")
+MOST_SIGMA = 255
 
 
 def require(config: "RunConfig", ok: bool, name: str, allowed: str) -> None:
@@ -25,9 +27,11 @@ def require(config: "RunConfig", ok: bool, name: str, allowed: str) -> None:
 
 def check(config: "RunConfig") -> None:
     """Raises ValueError for a field that cannot be trained, naming the field, the value and what is allowed."""
-    require(config, config.family in FAMILIES, "family", f"one of {', '.join(FAMILIES)}")
+    families = TASKS[config.task].families
+    require(config, config.family in families, "family", f"of {config.task}: {', '.join(families)}")
     _check_net(config)
     _check_data(config)
+    _check_task(config)
     require(config, config.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
     for name in ("width", "iterations", "log_every"):
         require(config, getattr(config, name) >= 1, name, "1 or more")
@@ -54,7 +58,11 @@ def _check_net(config: "RunConfig") -> None:
         allowed = f"one of {', '.join(STRIDES)}" if known is STRIDES else "nothing: basic blocks have no choice"
         require(config, config.stride_on in known, "stride_on", allowed)
     else:
-        check_depth(config.depth, config.block)
+        if config.family == "cifar":
+            check_depth(config.depth, config.block)
+        else:
+            require(config, config.depth >= 5 and config.depth % 2 == 1, "depth", "2n+3 layers: 5, 7, ... 17 ...")
+            require(config, config.block == "basic", "block", "basic")
         for name in ("stem", "stride_on"):
             require(config, getattr(config, name) is None, name, "nothing: it is for family='imagenet'")
     check_order(config.activation_order)
@@ -65,11 +73,13 @@ def _check_net(config: "RunConfig") -> None:
 
 
 def _check_data(config: "RunConfig") -> None:
-    folder = config.dataset.startswith(FOLDER)
-    require(config, config.dataset in DATASETS or folder, "dataset", f"one of {', '.join(DATASETS)}, {FOLDER}PATH")
+    kind, folder = TASKS[config.task], config.dataset.startswith(FOLDER)
+    allowed = ", ".join([*kind.datasets, *[f"{FOLDER}PATH"] * kind.folders])
+    known = config.dataset in kind.datasets or (folder and kind.folders)
+    require(config, known, "dataset", f"one of {allowed}")
     require(config, folder or config.found is None, "found", f"nothing: it is for {FOLDER}PATH")
     images, size = config.facts.train, config.facts.size
-    if size is None:
+    if config.task == CLASSIFY and size is None:
         require(config, config.image_size >= 8, "image_size", "8 or more")
         low, high = config.scale if len(config.scale) == 2 else (0, 0)
         require(
@@ -77,9 +87,35 @@ def _check_data(config: "RunConfig") -> None:
         )
         require(config, 0 <= config.colour < math.inf, "colour", "0 or more")
     else:
-        sizes = [s for s in (8, 16, 32) if s <= size]
-        require(config, config.image_size in sizes, "image_size", f"one of {', '.join(map(str, sizes))}")
-        require(config, config.scale == (), "scale", "nothing: it is for pictures in folders")
-        require(config, config.colour is None, "colour", "nothing: it is for pictures in folders")
-    require(config, 2 <= config.batch <= images, "batch", f"2 to {images}")
+        if size is None:
+            require(config, config.image_size >= 32, "image_size", "32 or more")
+        else:
+            sizes = [s for s in (8, 16, 32) if s <= size]
+            require(config, config.image_size in sizes, "image_size", f"one of {', '.join(map(str, sizes))}")
+        require(config, config.scale == (), "scale", "nothing: it is for pictures in folders, one a class")
+        require(config, config.colour is None, "colour", "nothing: it is for pictures in folders, one a class")
+    # One picture has enough values for batch norm where the net sees many boxes of it, or where batch norm is fixed.
+    least = 1 if config.task == "detection" else 2
+    require(config, least <= config.batch <= images, "batch", f"{least} to {images}")
     require(config, 0 <= config.val_split <= images - config.batch, "val_split", f"0 to {images - config.batch}")
+    if not config.facts.test:
+        why = f"1 or more: {config.dataset} has no public test boxes, so some of its training pictures must be held out"
+        require(config, config.val_split > 0, "val_split", why)
+
+
+def _check_task(config: "RunConfig") -> None:
+    if config.task == "denoising":
+        require(config, config.target in TARGETS, "target", f"one of {', '.join(TARGETS)}")
+        low, high = config.sigma if len(config.sigma) == 2 else (-1, -1)
+        allowed = f"two whole numbers, the least and the greatest, from 0 to {MOST_SIGMA} and not both 0"
+        require(config, 0 <= low <= high <= MOST_SIGMA and high > 0, "sigma", allowed)
+    else:
+        require(config, config.target is None, "target", "nothing: it is for task='denoising'")
+        require(config, config.sigma == (), "sigma", "nothing: it is for task='denoising'")
+    if config.task != "detection":
+        require(config, config.pretrained is None, "pretrained", "nothing: it is for task='detection'")
+    elif config.pretrained != NOT_PRETRAINED:
+        published = dict(shortcut="B", width=64, stem="imagenet")
+        fits = all(getattr(config, name) == value for name, value in published.items())
+        made = ", ".join(f"{name}={value!r}" for name, value in published.items())
+        require(config, fits, "pretrained", f"{NOT_PRETRAINED!r}, or with {made}: published weights are of those nets")

@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
+from torch import nn
 
-from ..data import DATASETS, Facts, find_facts
+from ..data import Facts, find_facts
 from ..names import FOLDER, absolute_folder, check_names
-from ..nets.cifar import CifarNet, cifar_net
-from ..nets.imagenet import ImageNetNet, check_imagenet_depth, imagenet_net
+from ..nets.imagenet import check_imagenet_depth
 from ..nets.plugins import Plugin, load_plugin
 from ..nets.registry import shortcut_class, source_digest
 from .checks import check, require
-from .profiles import FROM_PROFILE, PROFILES
+from .profiles import FROM_PROFILE
+from .tasks import CLASSIFY, TASKS, net_maker
 
 # Fields that came after the first runs. At these values they mean what was always done, and are no part of a run's id.
 LATER: dict[str, Any] = dict(activation_order="original", gate_bias=None, plugins=[], family="cifar")
 LATER |= dict(stem=None, stride_on=None, scale=[], colour=None, lr_plateau=0, found=None)
+LATER |= dict(task=CLASSIFY, target=None, sigma=[], pretrained=None)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class RunConfig:
     """
 
     depth: int = FROM_PROFILE  # weighted layers: 6n+2, with bottlenecks 9n+2; in the ImageNet family 18 to 152
-    shortcut: str = "A"  # "none" is the plain net; A, B, C are the paper's options; see reslab.nets.SHORTCUTS for all
+    shortcut: str = FROM_PROFILE  # "none" is the plain net; A, B, C are the paper's; see reslab.nets.SHORTCUTS for all
     profile: str = "demo"  # where the fields below get their defaults: paper, short, demo, smoke or imagenet-paper
     seed: int = 0  # of initialisation, data order and augmentation
     dataset: str = FROM_PROFILE  # "cifar10", "shapes"; pictures: "folder:PATH", "imagenet", "imagenette"
@@ -49,22 +51,28 @@ class RunConfig:
     warmup_iterations: int = FROM_PROFILE  # linear ramp of the learning rate from 0; 0 is none
     warmup_error: float = FROM_PROFILE  # CIFAR nets, depth >= 110: lr / 10 until the training error is below this (%)
     momentum: float = 0.9
-    weight_decay: float = 1e-4
+    weight_decay: float = FROM_PROFILE
     precision: str = FROM_PROFILE  # "bf16" (autocast; weights stay float32) or "fp32"
     log_every: int = FROM_PROFILE  # iterations between log points: a row of metrics.csv, a checkpoint
     activation_order: str = "original"  # where BN and ReLU stand in a block: see reslab.nets.ORDERS
     gate_bias: float | None = None  # that a gating shortcut's gates start from; None: the shortcut's own, or no gate
     plugins: tuple[Plugin, ...] = ()  # files with shortcuts of your own; the one that has `shortcut` is kept
-    family: str = FROM_PROFILE  # "cifar": three stages, 6n+2 layers; "imagenet": four, 18 to 152 layers
+    family: str = FROM_PROFILE  # "cifar": three stages, 6n+2 layers; "imagenet": four, 18 to 152; "dncnn": denoising
     stem: str | None = None  # ImageNet family: "imagenet" (7x7 and max pooling; the default) or "cifar" (3x3)
     stride_on: str | None = FROM_PROFILE  # its bottlenecks: "3x3" (as in torchvision) or "1x1" (as in the paper)
     scale: tuple[int, ...] = FROM_PROFILE  # pictures: least and greatest length of the shorter side; 256, 480 for 224
     colour: float | None = None  # pictures: standard deviation of the colour augmentation; 0.1 unless given
     lr_plateau: int = FROM_PROFILE  # log points without progress until lr is divided by 10; 0: at lr_drops instead
     found: Facts | None = None  # what is in the folder of pictures; found by looking, not to be given
+    task: str = CLASSIFY  # "classification", "detection" or "denoising"
+    target: str | None = FROM_PROFILE  # denoising: the net's branch predicts the "noise" or the "clean" picture
+    sigma: tuple[int, ...] = FROM_PROFILE  # denoising: least and greatest std of the noise, of 255; or one
+    pretrained: str | None = FROM_PROFILE  # detection: torchvision's weights, which fix batch norm too, or "none"
 
     def __post_init__(self):
-        require(self, self.profile in PROFILES, "profile", f"one of {', '.join(PROFILES)}")
+        require(self, self.task in TASKS, "task", f"one of {', '.join(TASKS)}")
+        profiles = TASKS[self.task].profiles
+        require(self, self.profile in profiles, "profile", f"one of {', '.join(profiles)}")
         for name, value in self._defaults().items():
             if getattr(self, name) is FROM_PROFILE:
                 object.__setattr__(self, name, value)
@@ -77,7 +85,7 @@ class RunConfig:
 
     def _defaults(self) -> dict[str, Any]:
         """The profile's values, as the fields that were given change them."""
-        defaults = dict(PROFILES[self.profile])
+        defaults = dict(TASKS[self.task].profiles[self.profile])
         if type(self.iterations) is int and self.iterations > 0:  # an explicit length stretches the profile's schedule
             stretch = self.iterations / defaults["iterations"]
             drops = dict.fromkeys(round(drop * stretch) for drop in defaults["lr_drops"])
@@ -105,24 +113,34 @@ class RunConfig:
         values: dict[str, Any] = dict(scale=())
         if self.family == "imagenet":
             values |= dict(block=check_imagenet_depth(self.depth, self.shortcut), stem="imagenet")
-        elif self.family == "cifar":
+        elif self.family in ("cifar", "dncnn"):
             values |= dict(block="basic")
         if isinstance(self.found, dict):  # as to_dict gives it
             object.__setattr__(self, "found", Facts(**self.found))
         if isinstance(self.dataset, str) and self.dataset.startswith(FOLDER) and self.found is None:
             object.__setattr__(self, "dataset", absolute_folder(self.dataset))
-            object.__setattr__(self, "found", find_facts(self.dataset))
+            object.__setattr__(self, "found", self._find())
         if self._of_pictures and type(self.image_size) is int:
             values |= dict(scale=tuple(round(self.image_size * side / 224) for side in (256, 480)), colour=0.1)
         for name, value in values.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
+        if isinstance(self.sigma, list | tuple) and len(self.sigma) == 1:  # one sigma, as a range of one
+            object.__setattr__(self, "sigma", (*self.sigma, *self.sigma))
+
+    def _find(self) -> Facts:
+        """What is in the folder of pictures: sorted into classes, or with boxes."""
+        if self.task == "detection":
+            from ..detection.source import found_boxes as find  # here, because it brings torchvision along
+        else:
+            find = find_facts
+        return find(self.dataset)
 
     @property
     def _of_pictures(self) -> bool:
-        """Whether the data set is files of any size, decoded as they are needed."""
-        known = DATASETS.get(self.dataset, self.found) if isinstance(self.dataset, str) else None
-        return known is not None and known.size is None
+        """Whether the data set is files of any size in classes, decoded as they are needed."""
+        known = TASKS[self.task].datasets.get(self.dataset, self.found) if isinstance(self.dataset, str) else None
+        return self.task == CLASSIFY and known is not None and known.size is None
 
     def _coerced(self, field: dataclasses.Field) -> Any:
         """The value in its field's type, so that 1 and 1.0, or a list and a tuple, give the same run."""
@@ -158,7 +176,7 @@ class RunConfig:
     @property
     def facts(self) -> Facts:
         """What is known of the data set: images in each split, classes, size."""
-        return self.found or DATASETS[self.dataset]
+        return self.found or TASKS[self.task].datasets[self.dataset]
 
     @property
     def id(self) -> str:
@@ -186,14 +204,19 @@ class RunConfig:
 
     @property
     def net_name(self) -> str:
-        """Short name of the net, such as plain56, res56 (option A), res56-B, res110-full-preactivation or, of the
-        ImageNet family, res50-B-imagenet.
+        """Short name of the net, such as plain56, res56 (option A), res56-B, res110-full-preactivation, of the ImageNet
+        family res50-B-imagenet, of other tasks res18-detection, dncnn17-noise.
         """
+        if self.task == "denoising":
+            extras = [self.shortcut] * (self.shortcut != "none")
+            extras += [self.activation_order] * (self.activation_order != "original")
+            return "-".join([f"{self.family}{self.depth}", self.target, *extras])
         kind = "plain" if self.shortcut == "none" else "res"
-        own_block = "basic" if self.family == "cifar" else self.block
+        own_block = self.block if self.family == "imagenet" else "basic"
         extras = [self.shortcut] * (self.shortcut not in ("none", "A")) + [self.block] * (self.block != own_block)
         extras += [self.activation_order] * (self.activation_order != "original")
-        extras += [self.family] * (self.family != "cifar")
+        extras += [self.family] * (self.family == "imagenet" and self.task == CLASSIFY)
+        extras += [self.task] * (self.task != CLASSIFY)
         return "-".join([f"{kind}{self.depth}", *extras])
 
     @property
@@ -201,20 +224,19 @@ class RunConfig:
         """Full mini-batches in one pass over the training images; the rest of a permutation is left out."""
         return (self.facts.train - self.val_split) // self.batch
 
-    def make_net(self, generator: torch.Generator | None = None) -> CifarNet | ImageNetNet:
-        """The net of this config, freshly initialised: images [N, 3, image_size, image_size] -> logits.
+    def make_net(self, generator: torch.Generator | None = None) -> nn.Module:
+        """The net of this config, freshly initialised. Of classification: images [N, 3, image_size, image_size] ->
+        logits; of other tasks see reslab.detection.net and reslab.denoising.net.
 
         `generator` makes the initialisation reproducible; None leaves torch's global random numbers as they are.
         """
-        make, own = cifar_net, ["block"]
-        if self.family == "imagenet":
-            make, own = imagenet_net, ["stem", *["stride_on"] * (self.stride_on is not None)]
-        names = ("depth", "shortcut", "width", "activation_order", "gate_bias", "plugins", *own)
-        values = {name: getattr(self, name) for name in names}
+        make, own = net_maker(self)
+        names = ("depth", "shortcut", "width", "activation_order", "gate_bias", "plugins")
+        values = {name: getattr(self, name) for name in names} | own
         with torch.random.fork_rng(devices=[]):
             if generator is not None:  # for what initialise() does not know: the weights of a shortcut of one's own
                 torch.default_generator.manual_seed(generator.initial_seed())
-            return make(**values, num_classes=self.facts.classes, generator=generator)
+            return make(**values, generator=generator)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, JSON-ready."""

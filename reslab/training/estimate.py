@@ -5,20 +5,23 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
 from ..data import Dataset
-from ..data.tensors import EVALUATION_BATCH
+from ..data.tensors import EVALUATION_BATCH, TensorSource
 from ..fast import Recorded, kept_heap, wanted
 from .config import RunConfig
 from .loop import pick_device, repeatable
+from .processes import SOLO
 from .state import State, step
-from .task import Classification
+from .tasks import make_task
 
 # Steps that are not timed, on a CPU and on a GPU: they compile, choose algorithms, grow the heap and are recorded.
 WARM_UP = (2, Recorded.WARM_UP + 2)
 EVALUATIONS = 4  # timed evaluations of one batch
+STAND_INS = dict(detection=8)  # random images to evaluate; of other tasks a batch
 ENOUGH = 8  # timed steps after which the rest would only confirm them
 
 
@@ -48,13 +51,13 @@ def estimate(
 def measure(
     config: RunConfig, device: str | torch.device | None = None, threads: int | None = None, budget: float = 2.0
 ) -> Speed:
-    """Times steps and an evaluation of `config` on random images of its shape.
+    """Times steps and an evaluation of `config` on random images of its shape, for detection with random boxes.
 
     Takes about `budget` seconds, but times a step however long it is. Raises ValueError for a device that is not there.
     """
     device = pick_device(device)
     with repeatable(threads or torch.get_num_threads(), device), kept_heap():
-        task = Classification(replace(config, val_split=0), _random_images(config), device)
+        task = make_task(replace(config, val_split=0), _stand_in(config, device), device, SOLO)
         state = State.fresh(task, config, device, wanted("auto", config, device))
         clock = _Clock(device)
         for _ in range(WARM_UP[device.type == "cuda"]):
@@ -67,8 +70,8 @@ def measure(
             steps.append(-start + (start := clock.now()))
         for _ in range(EVALUATIONS):
             task.evaluate(state.model)
-        batches = (config.val_split or config.facts.test) / EVALUATION_BATCH
-        return Speed(statistics.median(steps), (clock.now() - start) / EVALUATIONS * batches)
+        share = held_out(config) / held_out(config, _stand_ins(config))
+        return Speed(statistics.median(steps), (clock.now() - start) / EVALUATIONS * share)
 
 
 def measure_all(
@@ -124,8 +127,31 @@ class _Clock:
         return time.perf_counter()
 
 
+def held_out(config: RunConfig, there: int | None = None) -> int:
+    """Pictures that an evaluation looks at, of `there` or of as many as the data set has."""
+    there = config.val_split or config.facts.test if there is None else there
+    if config.task == "denoising":
+        from ..denoising.task import HELD_OUT
+
+        return min(there, HELD_OUT)
+    return there
+
+
+def _stand_ins(config: RunConfig) -> int:
+    return STAND_INS.get(config.task, EVALUATION_BATCH)
+
+
+def _stand_in(config: RunConfig, device: torch.device) -> Any:
+    """As few random images as do: two batches to train on, some to evaluate."""
+    if config.task == "detection":
+        from ..detection.standin import RandomBoxes
+
+        return RandomBoxes(config, _stand_ins(config), device)
+    numbers = (config.image_size, config.batch, config.seed, 0)
+    return TensorSource(_random_images(config), *numbers, device)
+
+
 def _random_images(config: RunConfig) -> Dataset:
-    """As few as do: two batches to train on, one of EVALUATION_BATCH to evaluate."""
     generator = torch.Generator().manual_seed(0)
     size, classes = config.facts.size or config.image_size, config.facts.classes
 
@@ -134,4 +160,4 @@ def _random_images(config: RunConfig) -> Dataset:
         return images, torch.randint(classes, (count,), generator=generator)
 
     names = tuple(map(str, range(classes)))
-    return Dataset(config.dataset, names, *split(2 * config.batch), *split(EVALUATION_BATCH), fingerprint={})
+    return Dataset(config.dataset, names, *split(2 * config.batch), *split(_stand_ins(config)), fingerprint={})

@@ -20,6 +20,7 @@ from ..nets.imagenet import imagenet_net
 from ..runs import Run
 from .loop import pick_device, repeatable
 from .sources import opened
+from .tasks import refuse_others
 
 if TYPE_CHECKING:
     from ..data.source import Normalise
@@ -49,10 +50,11 @@ def evaluate(
     its `val_split`. With one view, top1 is the run's final test error.
 
     `data` is where the data set is: the data root, or for a run on a folder of pictures that has moved, the folder.
-    `workers` is the number of processes that decode pictures. Raises ValueError for a run that is not done, or for
-    views that its data do not have, DataError if the data cannot be had or have changed.
+    `workers` is the number of processes that decode pictures. Raises ValueError for a run that is not done or of
+    another task, or for views that its data do not have, DataError if the data cannot be had or have changed.
     """
     config = run.config
+    refuse_others(config, "evaluating top-1 and top-5 error")
     _check(views)
     if views == 10 and config.facts.size is not None:
         raise ValueError(

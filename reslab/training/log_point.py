@@ -47,8 +47,8 @@ def log_point(state: State, task: Task, config: RunConfig, clock: Clock) -> dict
     """Evaluates the net, adds a row to the state's and begins a new window. Raises RunFailed at a loss not finite."""
     loss, error = finite_means(state, config)  # waits for the device, so the speed is that of finished work
     speed = clock.speed(state) * config.batch
-    test_loss, test_error = task.evaluate(state.model)
-    _require_finite(test_loss, "test loss after", state.iteration - 1, state, config)
+    found = task.evaluate(state.model)
+    _require_finite(found["test_loss"], "test loss after", state.iteration - 1, state, config)
     state.seconds = clock.total()
     row = dict(
         iteration=state.iteration,
@@ -56,10 +56,11 @@ def log_point(state: State, task: Task, config: RunConfig, clock: Clock) -> dict
         lr=state.learning_rate(config, state.iteration - 1),
         train_loss=loss,
         train_error=error,
-        test_loss=test_loss,
-        test_error=test_error,
+        test_loss=found.pop("test_loss"),
+        test_error=found.pop("test_error"),
         seconds=round(state.seconds, 3),
         images_per_second=round(speed, 1),
+        **found,
     )
     state.rows.append(row)
     state.window.clear()

@@ -27,7 +27,8 @@ from .recording import Recorder, check_record, unrecorded
 from .sources import opened
 from .state import State, step
 from .stop import StopRequest
-from .task import Classification, Task
+from .task import Task
+from .tasks import make_task
 
 __all__ = ["Progress", "Report", "RunFailed", "pick_device", "repeatable", "train"]
 
@@ -122,7 +123,7 @@ def train(
                 opening = opened(config, device, data, workers, processes.share)
                 source = processes.one_first(lambda: held.enter_context(opening))
                 processes.require_same(source.fingerprint, "read the same data")
-                task = Classification(config, source, device, processes)
+                task = make_task(config, source, device, processes)
                 state = State.fresh(task, config, device, compiled, processes)
                 now = provenance(config, source.fingerprint, device, state.compiled, processes.count)
                 processes.lead(lambda: _keep_provenance(run, now, owner, patience))

@@ -127,6 +127,8 @@ class Processes:
             raise ValueError(
                 f"batch={config.batch} cannot be shared equally by {self.count} processes; allowed: a multiple"
             )
+        if self.count > 1 and config.task == "detection":
+            raise ValueError(f"task='detection' trains in one process, not in {self.count}; start it without torchrun")
         if self.count > 1 and compile == "always":
             raise ValueError(
                 "compile='always' is not possible with several processes, whose batch norm is one; leave it out"

@@ -1,4 +1,4 @@
-"""The profiles: named sets of defaults for a RunConfig."""
+"""The profiles of classification: named sets of defaults for a RunConfig. Those of other tasks lie with them."""
 
 from typing import Any
 
@@ -8,10 +8,15 @@ FROM_PROFILE: Any = None  # a field left at this takes the profile's value
 PAPER = dict(
     family="cifar",
     depth=20,
+    shortcut="A",
     stride_on="3x3",
     dataset="cifar10",
     image_size=32,
     width=16,
+    weight_decay=1e-4,
+    target=None,
+    sigma=(),
+    pretrained=None,
     iterations=64_000,
     batch=128,
     lr=0.1,

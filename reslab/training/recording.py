@@ -19,6 +19,7 @@ from .config import RunConfig
 from .owner import Follower, Owner
 from .state import State
 from .task import Task
+from .tasks import refuse_others
 
 RECORDS = ("signals", "weights")  # what can be recorded
 SIGNALS, COLUMNS = "signals.csv", ("iteration", "layer", "variance", "gradient")
@@ -68,6 +69,7 @@ class Recorder:
         self.record, self.run, self.config, self.state, self.owner = record, run, config, state, owner
         self._lines: list[str] = []  # of signals.csv, below its header
         if "signals" in record:
+            refuse_others(config, "record='signals'")
             self._batch = [tensor[:IMAGES] for tensor in task.batch(0)]
             # Never the net that trains: several processes have made its batch norms wait for each other.
             device = state.window.sums.device

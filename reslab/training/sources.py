@@ -38,7 +38,8 @@ def opened(
     workers: int | None = None,
     share: tuple[int, int] = (0, 1),
 ) -> Iterator[Source]:
-    """The source of a run's batches; inside, its workers are there.
+    """The source of a run's batches, of detection a BoxSource (see reslab.detection.source); inside, its workers are
+    there.
 
     `data` is where the data set is, `workers` how many processes decode pictures (None: a sensible number; 0: this one
     does), `share` (rank, processes) which part of each batch this process trains on. Pictures that were never verified
@@ -47,6 +48,12 @@ def opened(
     Raises DataError if the data cannot be had, if pictures are damaged, or if a folder of pictures has changed since
     `config` was made.
     """
+    if config.task == "detection":
+        from ..detection.source import opened_boxes  # here, because it brings torchvision along
+
+        with opened_boxes(config, device, data, workers) as boxes:
+            yield boxes
+        return
     if config.facts.size is not None:
         # The data set has no name here: the source has what it needs, and one mapped from its cache leaves the memory.
         numbers = (config.image_size, config.batch, config.seed, config.val_split)

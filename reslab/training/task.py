@@ -1,6 +1,6 @@
 """What a task supplies to the loop: a net, batches, a loss and metrics. The loop knows nothing else about it."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -19,18 +19,20 @@ class Task(Protocol):
     def make_net(self) -> nn.Module:
         """A freshly initialised net on the device, determined by the config's seed."""
 
-    def batch(self, iteration: int) -> tuple[torch.Tensor, ...]:
+    def batch(self, iteration: int) -> tuple[Any, ...]:
         """The training batch of an iteration (from 0): a pure function of the config and the iteration.
 
-        Tensors on the device, of the same shapes every time. Of several processes each gets its equal share.
+        On the device; tensors, of the same shapes every time, where the task can be compiled. Of several processes each
+        gets its equal share.
         """
 
-    def loss(self, net: nn.Module, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    def loss(self, net: nn.Module, batch: tuple[Any, ...]) -> tuple[torch.Tensor, torch.Tensor]:
         """(loss to minimise, error in percent) of a training batch: two scalars on the device, not synchronised."""
 
-    def evaluate(self, net: nn.Module) -> tuple[float, float]:
-        """(loss, error in percent) on held-out data, with batch norm's running statistics; each process evaluates its
-        share, and gets the numbers of all.
+    def evaluate(self, net: nn.Module) -> dict[str, float]:
+        """How well the net does on held-out data, with batch norm's running statistics: "test_loss", "test_error" in
+        percent, and what else this task measures, by its columns in metrics.csv (see reslab.runs.TASK_COLUMNS). Each
+        process evaluates its share, and gets the numbers of all.
         """
 
 
@@ -68,9 +70,9 @@ class Classification:
         error = 100 * (logits.detach().argmax(1) != labels).float().mean()
         return F.cross_entropy(logits, labels), error
 
-    def evaluate(self, net: nn.Module) -> tuple[float, float]:
+    def evaluate(self, net: nn.Module) -> dict[str, float]:
         loss, wrong, count = self.processes.total(*self.processes.together(lambda: self._totals(net)))
-        return loss / count, 100 * wrong / count
+        return dict(test_loss=loss / count, test_error=100 * wrong / count)
 
     def _totals(self, net: nn.Module) -> tuple[float, float, int]:
         """Summed loss, wrong answers and number of this process's share of the held-out data."""
