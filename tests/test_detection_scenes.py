@@ -7,8 +7,9 @@ import pytest
 import torch
 from torchvision.ops import box_iou, masks_to_boxes
 
-from reslab.data import DataError, drawing, remembered
+from reslab.data import DataError, Facts, drawing, remembered
 from reslab.detection import scenes
+from reslab.detection.datasets import BOX_DATASETS
 from reslab.detection.scenes import Scenes
 
 
@@ -33,8 +34,7 @@ def test_counts_types_and_facts(drawn):
         assert these.images.shape == (count, 3, 96, 96) and these.images.dtype == torch.uint8
         assert these.boxes.shape == (count, 4, 4) and these.boxes.dtype == torch.int64
         assert these.labels.shape == (count, 4) and these.labels.dtype == torch.int64
-    facts = scenes.FACTS
-    assert (facts.train, facts.test, facts.size, facts.classes) == (2000, 300, 96, 5)
+    assert BOX_DATASETS["scenes"] == Facts(2000, 300, None, 5)
     assert scenes.CLASSES == ("disk", "square", "triangle", "cross", "star")
 
 

@@ -7,23 +7,24 @@ later one above; a box is then of the whole shape, as if the other were not ther
 
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from safetensors.torch import load as unpack
 from safetensors.torch import save
 
-from ..data import DataError, Facts
+from ..data import DataError
 from ..data.drawing import PIXEL, Pick, Plane, ball, box, centred, colour, grained, mix, texture, tones, turned
 from ..data.draws import draws
 from ..data.remembered import remembered
 from ..data.shapes import cross, disk, square, star, triangle
+from .voc import BoxPictures, BoxSplit, Labelled
 
 SIDE = 96
 OUTLINES = (disk, square, triangle, cross, star)
 CLASSES = tuple(outline.__name__ for outline in OUTLINES)
 TRAIN, TEST = 2000, 300
 MOST = 4  # shapes a picture
-FACTS = Facts(TRAIN, TEST, SIDE, len(CLASSES))
 TRAIN_SHA256 = "0e7950923f00e619a4aec624548182830c2777ec6dd35e57d6c51964e82dca70"
 TEST_SHA256 = "5e2558bd0eadef47a5554d97af6849827056078df219a85d76b84ee86f371df0"
 
@@ -73,6 +74,20 @@ def load() -> tuple[Scenes, Scenes]:
     held = unpack(remembered(f"scenes-{TRAIN_SHA256[:8]}-{TEST_SHA256[:8]}.safetensors", _drawn))
     names = ("images", "boxes", "labels")
     return tuple(Scenes(*(held[f"{split}_{name}"] for name in names)) for split in ("train", "test"))
+
+
+def as_pictures() -> BoxPictures:
+    """The same as every data set with boxes is given, its pictures in memory. Raises DataError as load() does."""
+    splits = []
+    for these in load():
+        labelled = []
+        for image, boxes, labels in zip(these.images, these.boxes, these.labels, strict=True):
+            there = labels > 0
+            easy = torch.zeros(int(there.sum()), dtype=torch.bool)
+            labelled.append(Labelled(image, (SIDE, SIDE), boxes[there].float(), labels[there], easy))
+        splits.append(BoxSplit(tuple(labelled)))
+    digest = TRAIN_SHA256[:8] + TEST_SHA256[:8]
+    return BoxPictures(Path(), CLASSES, *splits, digest, digest)
 
 
 def _drawn() -> bytes:
