@@ -47,8 +47,8 @@ def find_voc(dataset: str, root: str | Path | None = None) -> BoxPictures:
     if (len(entries[0]), len(entries[1])) != (known.train, known.test):
         raise DataError(
             f"{shown(base)} lists {len(entries[0]):,} training and {len(entries[1]):,} held-out pictures, but "
-            f"{dataset} has {known.train:,} and {known.test:,}; complete the copy, or train on one of its folders as the data "
-            f"set {FOLDER}{shown(base / YEAR_07)}"
+            f"{dataset} has {known.train:,} and {known.test:,}; complete the copy, or train on one of its folders as "
+            f"the data set {FOLDER}{shown(base / YEAR_07)}"
         )
     return look_through(base, *entries, CLASSES)
 
