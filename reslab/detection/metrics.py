@@ -9,6 +9,10 @@ from torchmetrics.detection import MeanAveragePrecision
 
 Boxes = Mapping[str, torch.Tensor]
 
+# In float64, as COCO has them: torchmetrics' own are float32, and a recall of exactly 0.2 does not reach 0.2 there.
+OVERLAPS = [percent / 100 for percent in range(50, 100, 5)]
+RECALLS = [percent / 100 for percent in range(101)]
+
 # COCO's code looks at no object with an area of more than 1e10: it is neither found nor missed, and no more is what
 # finds it. That is what VOC does with an object that it calls difficult.
 NOT_COUNTED = 2e10
@@ -38,7 +42,7 @@ def mean_average_precision(detections: Sequence[Boxes], targets: Sequence[Boxes]
     labels, and "difficult", bool [n], where there are objects that are neither to be found nor to be held against who
     finds them (Everingham et al. 2010, section 3.1).
     """
-    found = _measured(detections, targets)
+    found = _measured(detections, targets, OVERLAPS)
     return dict(map50=100 * float(found["map_50"]), map=100 * float(found["map"]))
 
 
@@ -48,8 +52,8 @@ def precision_recall(
     """A curve for each of the `classes` (label 1 is the first one) that there is an object of; the rest as in
     mean_average_precision. A box counts as found from an intersection over union of `iou` on.
     """
-    found = _measured(detections, targets, iou_thresholds=[iou], extended_summary=True)
-    recall = torch.linspace(0, 1, 101, dtype=torch.float64)
+    found = _measured(detections, targets, [iou], extended_summary=True)
+    recall = torch.tensor(RECALLS, dtype=torch.float64)
     curves = {}
     for index, label in enumerate(found["classes"].reshape(-1).tolist()):
         # [thresholds, recalls, classes, areas, most detections]: of all areas, and of up to 100 a picture.
@@ -59,8 +63,10 @@ def precision_recall(
     return curves
 
 
-def _measured(detections: Sequence[Boxes], targets: Sequence[Boxes], **options: Any) -> dict[str, torch.Tensor]:
-    metric = MeanAveragePrecision(**options)
+def _measured(
+    detections: Sequence[Boxes], targets: Sequence[Boxes], overlaps: list[float], **options: Any
+) -> dict[str, torch.Tensor]:
+    metric = MeanAveragePrecision(iou_thresholds=overlaps, rec_thresholds=RECALLS, **options)
     counted = [_counted(target, len(found["labels"])) for target, found in zip(targets, detections, strict=True)]
     metric.update([dict(found) for found in detections], counted)
     return metric.compute()

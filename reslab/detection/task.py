@@ -17,16 +17,15 @@ Batch = tuple[Sequence[torch.Tensor], Sequence[Target]]
 
 
 class Detection:
-    """Faster R-CNN trained in one go: "approximate joint training" (Ren et al. 2015, section 3.2). The error of training
-    is the percentage of sampled RoIs that are given a wrong class; that of testing is what mAP@.5 lacks to 100 %.
+    """Faster R-CNN trained in one go, "approximate joint training" (Ren et al. 2015, section 3.2), by one process. The
+    error of training is the percentage of sampled RoIs that are given a wrong class; that of testing is what mAP@.5
+    lacks to 100 %.
 
     What is sampled is drawn from torch's global random numbers, which the loop seeds before each iteration. On a GPU
     RoIAlign adds its gradients in any order: there a resumed run is the same up to rounding.
     """
 
-    def __init__(
-        self, config: RunConfig, source: BoxSource, device: torch.device | str, processes: Processes = SOLO
-    ):  # one process trains: RunConfig's check sees to it
+    def __init__(self, config: RunConfig, source: BoxSource, device: torch.device | str, processes: Processes = SOLO):
         self.config, self.source, self.device = config, source, torch.device(device)
         self.fingerprint = source.fingerprint
 
