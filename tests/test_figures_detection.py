@@ -238,3 +238,12 @@ def test_a_net_without_a_twin_stands_alone_and_an_unfinished_one_not_at_all(runs
     runs[2].write_metrics(runs[2].metrics[:1])
     assert [(row["nets"], row["gain"]) for row in detection_table(runs)[4:]] == [("plain-18 (n = 2)", "")] * 2
     assert len(detection_table()) == 4
+
+
+def test_a_run_of_another_task_is_named(tmp_path):
+    run = RunStore(tmp_path).create(RunConfig(8, "A", "smoke"))
+    names = ["epoch", "lr", "train_loss", "train_error", "test_loss", "test_error", "seconds", "images_per_second"]
+    run.write_metrics([dict.fromkeys(names, 1.0) | dict(iteration=12)])
+    for figure in (detection_curves, detection_table):
+        with pytest.raises(ValueError, match="ResNet-8 was trained for classification"):
+            figure([run])

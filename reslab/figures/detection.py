@@ -81,12 +81,10 @@ def proposed_boxes(
 
     sheet, objects, top = Sheet(), target["boxes"].cpu().float(), 0.0
     side = (COLUMNS * (SIDE + GAP) - GAP - (len(counts) - 1) * GAP) / len(counts)
-    best, rest = (
-        Pen("the best on an object", RIGHT.colour, rank=1),
-        Pen("another proposal", "#6a5acd", width=1.2, opacity=0.45, rank=3),
-    )
+    best = Pen("the best on an object", RIGHT.colour, rank=1)
+    rest = Pen("another proposal", "#6a5acd", width=1.2, opacity=0.45, rank=3)
     missed = Pen("an object that none covers", INK, "2px,3px", 2.5, rank=2)
-    for look, its in zip(looks(list(proposals)), proposals.values(), strict=True):
+    for row, (look, its) in enumerate(zip(looks(list(proposals)), proposals.values(), strict=True)):
         order = its.scores.cpu().argsort(descending=True, stable=True)
         for column, count in enumerate(counts):
             boxes = its.boxes.cpu().float()[order[:count]]
@@ -95,9 +93,8 @@ def proposed_boxes(
             covered = overlaps.amax(1) >= IOU
             chosen = torch.zeros(len(boxes), dtype=torch.bool)
             chosen[overlaps.argmax(1)[covered]] = True
-            number = len(counts) * round(top > 0) + column
             for pen, drawn in ((rest, boxes[~chosen]), (missed, objects[~covered]), (best, boxes[chosen])):
-                sheet.draw(pen, number, spot, drawn)
+                sheet.draw(pen, len(counts) * row + column, spot, drawn)
             words = f"best {len(boxes)}: {int(covered.sum())} of {len(objects)} covered"
             words = f"<b>{look.label}</b>, {words}" if not column else words
             sheet.write(words, column * (side + GAP), top + HEAD - 4, colour=mix(look.colour, "#000000", 0.25))

@@ -29,9 +29,9 @@ F_SCORES = (0.2, 0.4, 0.6, 0.8)  # the harmonic means that faint lines are drawn
 def detection_curves(runs: Iterable[Run]) -> go.Figure:
     """Loss and mean average precision of detection runs over training, as their metrics.csv has them: seeds of a net
     are a mean and a band of ± 1 standard deviation. mAP@.5 counts a box as right from an IoU of 0.5 on, mAP@[.5,.95] is
-    the mean over ten such limits; both in percent.
+    the mean over ten such limits; both in percent. Raises ValueError for runs of other tasks.
     """
-    nets = nets_of(runs)
+    nets = detection_nets(runs)
     if not nets:
         return message("No log point yet: the curves appear as soon as a run has written its first.")
     figure = make_subplots(1, 2, horizontal_spacing=0.1, subplot_titles=[title for title, *_ in PANELS])
@@ -46,6 +46,15 @@ def detection_curves(runs: Iterable[Run]) -> go.Figure:
     last = max(net.config.iterations for net in nets)
     figure.update_xaxes(title="iteration", range=[0, last * 1.02]).update_yaxes(rangemode="tozero")
     return subtitled(figure.update_yaxes(range=[0, 102], row=1, col=2))
+
+
+def detection_nets(runs: Iterable[Run]) -> list[Net]:
+    """The nets of `runs`, all of them of detection. Raises ValueError, naming the net, for others."""
+    nets = nets_of(runs)
+    for net in nets:
+        if net.config.task != "detection":
+            raise ValueError(f"{net.label} was trained for {net.config.task}; give runs of detection")
+    return nets
 
 
 def _over_training(net: Net, name: str, dash: str) -> list[go.Scatter]:
@@ -98,8 +107,7 @@ def trade_curves(nets: Mapping[Key, Trade], threshold: float = 0.5) -> go.Figure
             customdata=scores,
             mode="lines",
             line=dict(color=look.colour, width=3, dash=look.dash),
-            hovertemplate=f"{look.label}, from a score of %{{customdata:.2f}} on: precision %{{y:.0%}}, recall %{{x:.0%}}"
-            "<extra></extra>",
+            hovertemplate=f"{look.label}, %{{customdata:.2f}}: precision %{{y:.0%}}, recall %{{x:.0%}}<extra></extra>",
             meta=dict(net=look.label, kind="curve"),
             **same,
         )

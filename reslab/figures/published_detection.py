@@ -8,7 +8,8 @@ import numpy as np
 from ..runs import Run
 from ..training.config import RunConfig
 from .cells import Table, as_table
-from .nets import Net, nets_of, what
+from .detection_curves import detection_nets
+from .nets import Net, what
 
 PAPER = "He et al. 2015"
 FIELDS = [field.name for field in fields(RunConfig) if field.name not in ("shortcut", "seed", "gate_bias", "plugins")]
@@ -39,14 +40,14 @@ def detection_table(runs: Iterable[Run] = ()) -> Table:
     plain -> residual, mean ± std over n seeds: mean average precision in percent.
 
     The rows are not comparable, and their first columns say why: other nets and depths, other pictures, and there
-    weights that were pretrained on ImageNet.
+    weights that were pretrained on ImageNet. Raises ValueError for runs of other tasks.
     """
     rows = [
         _row(f"VGG-16 → ResNet-101 ({PAPER}, table {p.table})", f"ImageNet, then {p.trained}", p.tested, p.measure)
         | _percent([f"{p.vgg:.1f}", f"{p.resnet:.1f}"], p.resnet - p.vgg)
         for p in PRINTED
     ]
-    pairs = _pairs([net for net in nets_of(runs) if net.finished])
+    pairs = _pairs([net for net in detection_nets(runs) if net.finished])
     for column, measure in (("map50", "mAP@.5"), ("map", "mAP@[.5,.95]")):
         for pair in pairs:
             label = " → ".join(f"{net.label} (n = {len(net.finished)})" for net in pair)
@@ -77,7 +78,7 @@ def _row(nets: str, trained: str, tested: str, measure: str) -> dict[str, str]:
 
 
 def _percent(values: Sequence[str], gain: float | None) -> dict[str, str]:
-    return {"percent": " → ".join(values), "gain": "" if gain is None else f"{gain:+.1f}".replace("-", "−")}
+    return {"percent": " → ".join(values), "gain": "" if gain is None else f"{round(gain, 1) + 0.0:+.1f}".replace("-", "−")}
 
 
 def _spread(values: np.ndarray) -> str:
