@@ -1,4 +1,8 @@
-"""What a trained detector says of a picture, and what it looks at on the way there: proposals, and a RoI's map."""
+"""What a trained detector says of a picture, and what it looks at on the way there: proposals, and a RoI's map.
+
+Pictures may be of any size: those that are larger than the net sees them are made smaller as in training (see
+reslab.detection.source.fitted), and what is found is told in the pixels of the picture that was given.
+"""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -10,6 +14,7 @@ from torchvision.models.detection.rpn import concat_box_prediction_layers
 from torchvision.models.detection.transform import ImageList, resize_boxes
 
 from .net import Detector
+from .source import fitted
 
 
 class Detections(NamedTuple):
@@ -34,8 +39,10 @@ class Proposals(NamedTuple):
 def detect(net: Detector, picture: torch.Tensor) -> Detections:
     """What `net` detects in a picture, uint8 [3, H, W]: everything with a score above 0.05, as in evaluation."""
     with _looking(net):
-        (found,) = net([_prepared(net, picture)])
-    return Detections(*(found[name].cpu() for name in Detections._fields))
+        image = _prepared(net, picture)
+        (found,) = net([image])
+    boxes = resize_boxes(found["boxes"], image.shape[1:], picture.shape[1:])
+    return Detections(boxes.cpu(), found["labels"].cpu(), found["scores"].cpu())
 
 
 def proposals(net: Detector, picture: torch.Tensor) -> Proposals:
@@ -75,7 +82,8 @@ def _looking(net: Detector) -> Iterator[None]:
 
 
 def _prepared(net: Detector, picture: torch.Tensor) -> torch.Tensor:
-    return picture.to(next(net.parameters()).device).float() / 255
+    image = fitted(picture, net.transform.min_size[0])
+    return image.to(next(net.parameters()).device).float() / 255
 
 
 def _seen(net: Detector, picture: torch.Tensor) -> tuple[ImageList, OrderedDict[str, torch.Tensor]]:

@@ -86,7 +86,7 @@ class Detector(FasterRCNN):
         super().__init__(
             shared,
             min_size=image_size,
-            max_size=round(LONGER * scale),
+            max_size=image_size * LONGER // SIDE,
             size_divisible=shared.stride,
             rpn_anchor_generator=AnchorGenerator((tuple(side * scale for side in ANCHORS),), (RATIOS,)),
             rpn_pre_nms_top_n_train=budget.candidates,
