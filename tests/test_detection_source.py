@@ -93,9 +93,8 @@ def test_workers_and_stops_change_no_bit(voc, source):  # noqa: F811
 
 def test_seeds_differ_and_epochs_are_shuffled(voc, source):  # noqa: F811
     other = make_source(voc, seed=1)
-    orders = [
-        torch.cat([each.indices(i) for i in (at, at + 1, at + 2)]).tolist() for each in (source, other) for at in (0, 3)
-    ]
+    epochs = ((0, 1, 2), (3, 4, 5))
+    orders = [torch.cat([each.indices(i) for i in epoch]).tolist() for each in (source, other) for epoch in epochs]
     assert all(sorted(order) == list(range(6)) for order in orders) and len({*map(tuple, orders)}) == 4
 
 
@@ -121,7 +120,7 @@ def test_difficult_objects_and_pictures_without_boxes_are_not_trained_on(voc):  
     source = make_source(voc, batch=4)
     assert [Path(labelled.picture).stem for labelled in source.train] == ["a2", "a4", "a5", "a6"]
     for iteration in range(4):
-        images, targets = source.batch(iteration)
+        _, targets = source.batch(iteration)
         assert all(len(target["boxes"]) == len(target["labels"]) > 0 for target in targets)
         where = source.indices(iteration).tolist().index(2)
         assert targets[where]["labels"].tolist() == [1]
@@ -149,8 +148,7 @@ def test_fitted_pictures_are_not_made_smaller_by_the_net(height, width):
     picture = torch.randint(256, (3, height, width), dtype=torch.uint8)
     ours = fitted(picture, 120)
     transform = GeneralizedRCNNTransform(120, 200, [0.0] * 3, [1.0] * 3, size_divisible=1)
-    (theirs,), _ = transform([picture.float()])[0].image_sizes, None
-    (again,) = transform([ours.float()])[0].image_sizes
+    (theirs,), (again,) = (transform([each.float()])[0].image_sizes for each in (picture, ours))
     assert max(abs(a - b) for a, b in zip(theirs, again, strict=True)) <= 1
     assert tuple(ours.shape[1:]) == (again if min(height, width) > 120 else (height, width))
 
@@ -173,9 +171,7 @@ def test_examples(voc, source):  # noqa: F811
 
 
 def test_too_few_pictures(voc):  # noqa: F811
-    with pytest.raises(
-        DataError, match="there are 6 training pictures with boxes, too few for a batch of 7; make batch"
-    ):
+    with pytest.raises(DataError, match="6 training pictures with boxes, too few for a batch of 7; make batch"):
         make_source(voc, batch=7)
 
 
@@ -211,9 +207,9 @@ def test_a_folder_or_zip_by_name(voc, tmp_path, zipped):  # noqa: F811
         assert len(source.batch(0)[0]) == 2
     write_picture(voc, "b1", CAT)
     zip_voc(voc, tmp_path / "set.zip")
-    with pytest.raises(DataError, match="is not what it was when this run's config was made"):
-        with opened_boxes(config, "cpu", workers=0):
-            pass
+    changed = pytest.raises(DataError, match="is not what it was when this run's config was made")
+    with changed, opened_boxes(config, "cpu", workers=0):
+        pass
 
 
 def test_voc_by_name(tmp_path, monkeypatch):
@@ -253,7 +249,7 @@ def test_slips_are_told(voc):  # noqa: F811
     write_picture(voc, "a1", DOG, DOG)
     with pytest.warns(UserWarning) as told, opened_boxes(Config(f"folder:{voc}"), "cpu", workers=0) as source:
         assert source.fingerprint["passed_over"] == 1
-    message = f"1 boxes in {voc} are passed over as slips of the hand: dog labelled twice in Annotations/a1.xml"
+    message = f"of the boxes in {voc} 1 is passed over, a slip of the hand: dog labelled twice in Annotations/a1.xml"
     assert [str(warning.message) for warning in told] == [message]
 
 

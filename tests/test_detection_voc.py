@@ -214,6 +214,7 @@ def test_a_zip_that_is_none_or_is_damaged(tmp_path, voc):  # noqa: F811
     path = tmp_path / "set.zip"
     path.write_bytes(b"no zip")
     assert f"{path} cannot be unpacked into " in sentence(path) and "copy it again" in sentence(path)
+    write_picture(voc, "a1", number=99)  # a zip that no other test has unpacked
     content = bytearray(zip_voc(voc, path).read_bytes())
     content[content.index(b"JFIF") + 200] ^= 1
     path.write_bytes(content)
