@@ -107,10 +107,8 @@ def test_held_out_pictures_in_order_as_they_are(voc, source, monkeypatch):  # no
     for name, image in zip(LISTS["test"], images, strict=True):
         assert torch.equal(image, decode(voc / "JPEGImages" / f"{name}.jpg") / 255)
     assert [target["difficult"].tolist() for target in targets] == [[False], [True, False], [False]]
-    assert targets[1]["boxes"].tolist() == [[4, 5, 24, 30], [29, 10, 60, 47]] and targets[1]["labels"].tolist() == [
-        2,
-        1,
-    ]
+    assert targets[1]["boxes"].tolist() == [[4, 5, 24, 30], [29, 10, 60, 47]]
+    assert targets[1]["labels"].tolist() == [2, 1]
 
 
 def test_difficult_objects_and_pictures_without_boxes_are_not_trained_on(voc):  # noqa: F811
