@@ -78,7 +78,8 @@ def _row(nets: str, trained: str, tested: str, measure: str) -> dict[str, str]:
 
 
 def _percent(values: Sequence[str], gain: float | None) -> dict[str, str]:
-    return {"percent": " → ".join(values), "gain": "" if gain is None else f"{round(gain, 1) + 0.0:+.1f}".replace("-", "−")}
+    told = "" if gain is None else f"{round(gain, 1) + 0.0:+.1f}".replace("-", "−")  # no −0.0
+    return {"percent": " → ".join(values), "gain": told}
 
 
 def _spread(values: np.ndarray) -> str:
