@@ -128,7 +128,7 @@ def stems(folder: Path, extensions: tuple[str, ...]) -> dict[str, os.DirEntry]:
         return {
             os.path.splitext(entry.name)[0]: entry
             for entry in sorted(entries, key=lambda entry: entry.name)
-            if entry.name.lower().endswith(extensions) and not entry.name.startswith(".")
+            if entry.name.lower().endswith(extensions) and not entry.name.startswith(".") and entry.is_file()
         }
 
 

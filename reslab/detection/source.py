@@ -191,14 +191,17 @@ def opened_boxes(
         )
     if pictures.slips:
         warnings.warn(
-            f"{len(pictures.slips)} boxes in {shown(pictures.root)} are passed over as slips of the hand: "
-            f"{listed(pictures.slips)}",
+            f"of the boxes in {shown(pictures.root)} {_count(len(pictures.slips))}: {listed(pictures.slips)}",
             stacklevel=3,
         )
     numbers = dict(batch=config.batch, image_size=config.image_size, seed=config.seed, val_split=config.val_split)
     with closing(BoxSource(pictures, **numbers, device=device, workers=workers)) as source:
         source.prepare()
         yield source
+
+
+def _count(slips: int) -> str:
+    return "1 is passed over, a slip of the hand" if slips == 1 else f"{slips:,} are passed over, slips of the hand"
 
 
 def fitted(picture: torch.Tensor, image_size: int) -> torch.Tensor:
