@@ -68,6 +68,14 @@ def test_a_difficult_object_is_neither_missed_nor_a_mistake_however_often_it_is_
     assert mean_average_precision(inside, targets)["map50"] == pytest.approx(50)
 
 
+def test_in_a_picture_without_objects_everything_found_is_a_mistake():
+    a = (0, 0, 10, 10)
+    empty = dict(boxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
+    assert mean_average_precision([found((a, 1, 0.5)), NOTHING], [wanted((a, 1)), empty])["map50"] == pytest.approx(100)
+    surer = [found((a, 1, 0.5)), found((a, 1, 0.9))]
+    assert mean_average_precision(surer, [wanted((a, 1)), empty])["map50"] == pytest.approx(50)
+
+
 def overlap(a: list[float], b: list[float]) -> float:
     width, height = (max(0.0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]

@@ -187,6 +187,15 @@ def test_in_evaluation_there_are_losses_too_and_batch_norm_stays_what_it_is():
     assert not any(module.training for module in net.modules())
 
 
+def test_a_picture_without_objects_is_all_background():
+    images, targets = pictures((48, 48))
+    empty = dict(boxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
+    net = small()
+    losses, _ = net.losses(images, [empty])
+    assert total(losses).isfinite() and losses["loss_box_reg"] == losses["loss_rpn_box_reg"] == 0
+    assert total(net.losses(images * 2, [*targets, empty])[0]).isfinite()
+
+
 def test_the_plain_twin_has_the_same_weights():
     plain, residual = small("none"), small("A")
     ours, theirs = plain.state_dict(), residual.state_dict()

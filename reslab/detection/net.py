@@ -184,9 +184,13 @@ def load_classifier(detector: Detector, weights: Mapping[str, torch.Tensor]) -> 
     """
     parts = nn.ModuleList([detector.backbone, detector.roi_heads.box_head])
     names = {name: name.partition(".")[2] for name in parts.state_dict()}
-    counts = {} if any(name.endswith("num_batches_tracked") for name in names) else "num_batches_tracked"
-    kept = {n: w for n, w in weights.items() if not n.startswith("fc.") and not (counts and n.endswith(counts))}
-    load_renamed(parts, names, kept)
+    wanted = set(names.values())
+
+    def left_out(name: str) -> bool:
+        counts = name.endswith(".num_batches_tracked") and name not in wanted  # fixed batch norm counts no batches
+        return name.startswith("fc.") or counts
+
+    load_renamed(parts, names, {name: tensor for name, tensor in weights.items() if not left_out(name)})
     return detector
 
 
