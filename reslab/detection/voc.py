@@ -17,6 +17,8 @@ from ..data.remembered import remembered
 from .annotations import Fault, Object, read_objects, tidied
 from .layout import ANNOTATIONS, LISTS, PICTURES, find_layout, read_lists, stems
 
+EDITION = 1  # of what is remembered of annotations; another one where they are read in another way
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -116,7 +118,8 @@ def look_through(root: Path, train: list[Entry], held_out: list[Entry], classes:
     as it was published, so that results can be compared. Raises DataError as open_voc does.
     """
     stamp = hashlib.sha256(repr((train, held_out, classes)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    held = json.loads(remembered(f"{stamp}.boxes", lambda: json.dumps(_read(root, train, held_out, classes)).encode()))
+    name = f"{stamp}-{EDITION}.boxes"
+    held = json.loads(remembered(name, lambda: json.dumps(_read(root, train, held_out, classes)).encode()))
     label = {name: number for number, name in enumerate(held["classes"], 1)}
     pictures = [
         _labelled(entry.picture[0], size, [Object(*values) for values in objects], label)
