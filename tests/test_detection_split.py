@@ -1,11 +1,13 @@
 """Where a detector is split, against the numbers of He et al. 2015 and against torchvision's own layers."""
 
+import re
+
 import pytest
 import torch
 from torchvision.models import resnet50
 
 from reslab.detection.split import split
-from reslab.figures import split_bars, split_table
+from reslab.figures import split_bars, split_drawing, split_table
 from reslab.nets.anatomy import anatomy
 
 
@@ -45,3 +47,10 @@ def test_table_and_bars_say_what_was_counted():
     assert list(often.x) == [300 * each.head_adds / 1e9 for each in splits] and often.text[1].endswith("in 9 layers")
     with pytest.raises(ValueError, match="no detector"):
         split_bars([])
+
+
+def test_the_drawing_says_how_often_each_part_runs():
+    drawn = str(split_drawing(split(101)))
+    words = re.findall(r"<text[^>]*>([^<]+)</text>", drawn)
+    assert {"91 convolutions", "once", "9 convolutions", "300 times", "14×14×1,024 each"} <= set(words)
+    assert "2,048 features of each box" in words and 'role="img"' in drawn

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from reslab import RunConfig, RunStore, train
-from reslab.lessons.detecting import look
+from reslab.detection.looking import Proposals
+from reslab.lessons.detecting import emptiest, look
 from reslab.training.sources import opened
 
 
@@ -45,3 +46,11 @@ def test_what_cannot_be_looked_at_is_a_sentence(run, tmp_path):
     ):
         with pytest.raises(ValueError, match=told):
             look(given)
+
+
+def test_the_emptiest_proposal_is_the_last_that_overlaps_nothing():
+    boxes = torch.tensor([[0, 0, 9, 9], [50, 50, 60, 60], [30, 0, 40, 9], [3, 3, 30, 30]], dtype=torch.float32)
+    proposed = Proposals(boxes, torch.tensor([0.9, 0.8, 0.7, 0.1]))
+    objects = dict(boxes=torch.tensor([[1.0, 1, 9, 9], [20, 20, 29, 29]]))
+    assert emptiest(proposed, objects).tolist() == [30, 0, 40, 9]
+    assert emptiest(Proposals(boxes[:1], proposed.scores[:1]), objects).tolist() == [0, 0, 9, 9]

@@ -18,7 +18,7 @@ from .maps import feature_maps
 from .profile import loss_profile
 from .published_detection import detection_table
 from .sensitivity import relative_change, sensitivity_curves
-from .split import split_bars, split_table
+from .split import split_bars, split_drawing, split_table
 from .stage_maps import stage_maps
 from .style import net_colour, net_label
 from .surface import loss_contours, loss_surfaces
@@ -64,6 +64,7 @@ __all__ = [
     "signal_history",
     "speed",
     "split_bars",
+    "split_drawing",
     "split_table",
     "stage_maps",
     "stride_table",

@@ -41,7 +41,7 @@ class Place:
     def on_sheet(self, box: Sequence[float]) -> tuple[float, float, float, float]:
         """A box of the picture, x1 y1 x2 y2, in the sheet's pixels."""
         x1, y1, x2, y2 = (value * self.scale for value in box)
-        return self.left + x1, self.top + y1, self.left + x2, self.top + y2
+        return round(self.left + x1, 1), round(self.top + y1, 1), round(self.left + x2, 1), round(self.top + y2, 1)
 
 
 @dataclass(frozen=True)

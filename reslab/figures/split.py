@@ -7,11 +7,12 @@ import plotly.graph_objects as go
 
 from .cells import Table, as_table
 from .style import INK, TEMPLATE, headline
+from .svg import EDGE, PAPER, QUIET, Drawing, accent, path, svg, text
 
 if TYPE_CHECKING:  # torchvision takes a second to load
     from ..detection.split import Split
 
-SHARED, HEAD = "#4b3bb5", "#c78a2c"  # no net's colours: here a colour is a part of the detector
+SHARED, HEAD = "#4b3bb5", "#a8701b"  # no net's colours: here a colour is a part of the detector
 ROW = 74  # of a net, pixels
 
 
@@ -27,6 +28,52 @@ def split_table(splits: "Sequence[Split]") -> Table:
         }
         for each in splits
     )
+
+
+def split_drawing(split: "Split") -> Drawing:
+    """The way of a picture through a detector: what is computed once, and what on each box."""
+    channels, height, width = split.maps
+    boxes = f"{split.boxes} boxes"
+    parts = [
+        _box(10, 105, 90, 70, ("picture",)),
+        _box(140, 95, 190, 90, ("conv1 to conv4_x", f"{split.shared_layers} convolutions", "once"), accent(SHARED)),
+        _box(380, 10, 190, 60, ("region proposals", boxes)),
+        _box(400, 105, 150, 70, ("RoI pooling", f"{height}×{width}×{channels:,} each")),
+        _box(590, 95, 190, 90, ("conv5_x", f"{split.head_layers} convolutions", f"{split.boxes} times"), accent(HEAD)),
+        _box(820, 85, 120, 44, ("class",)),
+        _box(820, 151, 120, 44, ("box",)),
+        *(_arrow(*points) for points in (((100, 140), (140, 140)), ((330, 140), (400, 140)), ((550, 140), (590, 140)))),
+        _arrow((355, 140), (355, 40), (380, 40)),
+        _arrow((475, 70), (475, 105)),
+        _arrow((780, 140), (800, 140), (800, 107), (820, 107)),
+        _arrow((780, 140), (800, 140), (800, 173), (820, 173)),
+        text(f"{split.features:,} features of each box", 685, 203, 14, f"fill:{QUIET}"),
+        text("the map", 366, 160, 14, f"fill:{QUIET}"),
+    ]
+    said = f"{split.shared_layers} convolutions run once, {split.head_layers} on each of {boxes}"
+    return svg(parts, 950, 222, said)
+
+
+def _box(x: float, y: float, width: float, height: float, lines: Sequence[str], colour: str = "") -> str:
+    look = f"fill:{colour or PAPER};stroke:{colour or EDGE};stroke-width:1.5"
+    rect = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="8" style="{look}"/>'
+    ink = "fill:#fff" if colour else ""
+    first = y + height / 2 - 11 * (len(lines) - 1)
+    weights = ["font-weight:650", *[""] * (len(lines) - 1)]
+    rows = [
+        text(line, x + width / 2, first + 22 * i, 16, ";".join(filter(None, (weight, ink))))
+        for i, (line, weight) in enumerate(zip(lines, weights, strict=True))
+    ]
+    return rect + "".join(rows)
+
+
+def _arrow(*points: tuple[float, float]) -> str:
+    (x, y), (_, before) = points[-1], points[-2]
+    head = [(x - 9, y - 5), (x - 9, y + 5)] if before == y else [(x - 5, y - 9), (x + 5, y - 9)]
+    triangle = " ".join(f"{px:g},{py:g}" for px, py in ((x, y), *head))
+    end = (x - 6, y) if before == y else (x, y - 6)
+    line = path([*points[:-1], end], f"stroke:{QUIET};stroke-width:2", 8)
+    return f'{line}<polygon points="{triangle}" style="fill:{QUIET}"/>'
 
 
 def split_bars(splits: "Sequence[Split]") -> go.Figure:

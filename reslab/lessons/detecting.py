@@ -6,8 +6,9 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from torchvision.ops import box_iou
 
-from ..detection.looking import Detections, detect
+from ..detection.looking import Detections, Proposals, detect
 from ..detection.net import Detector
 from ..detection.source import Target
 from ..runs import Run
@@ -55,6 +56,12 @@ def look(runs: Sequence[Run], most: int = 100, data: str | Path | None = None) -
     nets = {run.config: run.net() for run in runs}
     found = {config: [detect(net, picture) for picture in pictures] for config, net in nets.items()}
     return Looked(pictures, list(targets), classes, nets, found)
+
+
+def emptiest(proposed: Proposals, target: Target) -> torch.Tensor:
+    """The proposal, float [4], that overlaps the objects least; of several, the one that is believed in least."""
+    overlaps = box_iou(proposed.boxes, target["boxes"]).amax(1)
+    return proposed.boxes[(overlaps == overlaps.min()).nonzero().max()]
 
 
 def _data(config: RunConfig) -> tuple[object, ...]:
