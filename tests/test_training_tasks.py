@@ -17,7 +17,7 @@ DETECTION = dict(task="detection", profile="smoke")
 def test_every_field_of_the_other_tasks_changes_the_id():
     denoising = [{}, dict(target="clean"), dict(sigma=(15, 15)), dict(sigma=(0, 55)), dict(shortcut="A")]
     detection = [{}, dict(shortcut="none"), dict(image_size=64), dict(pretrained="IMAGENET1K_V1", width=64)]
-    detection[-1] |= dict(shortcut="B")
+    detection[-1] |= dict(shortcut="B", stem="imagenet")
     configs = [RunConfig(**DENOISING | own) for own in denoising] + [RunConfig(**DETECTION | own) for own in detection]
     assert len({config.id for config in configs}) == len(configs)
     for config in configs:
