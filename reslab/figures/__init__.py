@@ -5,6 +5,8 @@ from .bench import speed
 from .cells import as_table
 from .costs import cost_bars, cost_table, error_table, stride_table
 from .curves import error_curves
+from .detection import detected_boxes, proposed_boxes, roi_maps
+from .detection_curves import detection_curves, precision_recall_curves, trade_curves
 from .drawing import block_drawing
 from .finals import final_errors
 from .gradients import correlation_curves, path_shares, signal_history
@@ -14,7 +16,9 @@ from .inside import response_curves, signal_curves
 from .lesions import lesion_bars, lesion_curves
 from .maps import feature_maps
 from .profile import loss_profile
+from .published_detection import detection_table
 from .sensitivity import relative_change, sensitivity_curves
+from .split import split_bars, split_drawing, split_table
 from .stage_maps import stage_maps
 from .style import net_colour, net_label
 from .surface import loss_contours, loss_surfaces
@@ -33,6 +37,9 @@ __all__ = [
     "correlation_curves",
     "cost_bars",
     "cost_table",
+    "detected_boxes",
+    "detection_curves",
+    "detection_table",
     "error_curves",
     "error_table",
     "feature_maps",
@@ -47,15 +54,22 @@ __all__ = [
     "net_colour",
     "net_label",
     "path_shares",
+    "precision_recall_curves",
+    "proposed_boxes",
     "relative_change",
     "response_curves",
+    "roi_maps",
     "sensitivity_curves",
     "signal_curves",
     "signal_history",
     "speed",
+    "split_bars",
+    "split_drawing",
+    "split_table",
     "stage_maps",
     "stride_table",
     "summary_table",
     "timing",
+    "trade_curves",
     "verdict_intervals",
 ]
