@@ -5,6 +5,8 @@ from .bench import speed
 from .cells import as_table
 from .costs import cost_bars, cost_table, error_table, stride_table
 from .curves import error_curves
+from .denoised import denoised_pictures
+from .denoising import denoising_curves, noise_levels
 from .drawing import block_drawing
 from .finals import final_errors
 from .gradients import correlation_curves, path_shares, signal_history
@@ -33,6 +35,8 @@ __all__ = [
     "correlation_curves",
     "cost_bars",
     "cost_table",
+    "denoised_pictures",
+    "denoising_curves",
     "error_curves",
     "error_table",
     "feature_maps",
@@ -46,6 +50,7 @@ __all__ = [
     "loss_surfaces",
     "net_colour",
     "net_label",
+    "noise_levels",
     "path_shares",
     "relative_change",
     "response_curves",

@@ -1,6 +1,7 @@
 """Controls for notebooks and Voila: ipywidgets wired to run folders and figures, with no logic of their own."""
 
 from .counting import Counting
+from .denoising import Denoising
 from .explorer import Explorer, explorer
 from .lesions import Lesions
 from .naming import Naming
@@ -11,6 +12,7 @@ from .watching import Watch, watch
 
 __all__ = [
     "Counting",
+    "Denoising",
     "Explorer",
     "Lesions",
     "LossSurface",
