@@ -75,10 +75,6 @@ def test_threads_do_not_change_the_bytes():
     assert torch.equal(*images)
 
 
-def test_sines():
-    assert shapes._SINE.tolist() == [round(1024 * math.sin(math.tau * k / 64)) for k in range(64)]
-
-
 def lens(distance: float, r: float, s: float) -> float:
     """The area that two disks of radii r and s share, their centres `distance` apart."""
     p, q = (distance**2 + r * r - s * s) / (2 * distance * r), (distance**2 + s * s - r * r) / (2 * distance * s)

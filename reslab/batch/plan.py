@@ -11,6 +11,7 @@ from ..remote import sentences
 from ..runs import PLUGINS, Run, RunStore, states
 from ..training.config import RunConfig
 from ..training.estimate import measure_all
+from ..training.tasks import CLASSIFY
 from .engines import EngineOptions
 from .jobs import Job
 from .parameters import declared
@@ -228,7 +229,7 @@ def run_parameters(config: RunConfig, takes: list[str], notebook: str) -> dict[s
     values = config.to_dict()
     direct = {name: values[name] for name in FIELDS if name in takes or name in ("profile", "seed")}
     rest = {name: value for name, value in values.items() if name not in direct}
-    usual = RunConfig(profile=config.profile).to_dict()
+    usual = RunConfig(profile=config.profile, task=config.task).to_dict() | dict(task=CLASSIFY)
     settings = {name: value for name, value in rest.items() if value != usual[name]}
     if RunConfig.from_dict(direct | settings) != config:  # a field that moves others, as iterations does
         settings = rest

@@ -18,6 +18,7 @@ from ..probes.probing import Probed, lacking
 from ..runs import RunStore
 from ..training.config import RunConfig
 from ..training.estimate import together
+from ..training.sources import opened
 from .engine import run_all
 from .inside import done_runs, look_inside
 from .jobs import Interrupted, Job, Outcome, failed_name
@@ -61,10 +62,9 @@ def reproduce(plan: Plan, console: Console, options: Options | None = None) -> i
     if not options.dry_run:
         configs = [planned.config for planned in plan.missing]
         configs += [run.config for run, _ in lacking(done_runs(plan), plan.experiment.probes)]
-        needed = {config.dataset: config.facts for config in configs}
-        for name, facts in sorted(needed.items()):  # a download, or an error, comes once and now
-            get = load_dataset if facts.size is not None else verified_pictures
-            get(name, root=plan.data or None)
+        needed = {(config.task == "detection", config.dataset): config for config in configs}
+        for _, config in sorted(needed.items()):  # a download, or an error, comes once and now
+            _have(config, plan.data or None)
     seconds = _announce(plan, say, every_run=options.dry_run)
     if options.dry_run:
         return 0
@@ -76,6 +76,15 @@ def reproduce(plan: Plan, console: Console, options: Options | None = None) -> i
         say("Stopped. What is done is kept and checkpoints are written: the same command goes on from there.")
         return 128 + stopped.signal
     return 0 if reported and not failed and not unprobed else 1
+
+
+def _have(config: RunConfig, data: str | Path | None) -> None:
+    """Finds the config's data set, or downloads it. Raises DataError if it cannot be had."""
+    if config.task == "detection":
+        with opened(config, "cpu", data, workers=0):
+            return
+    get = load_dataset if config.facts.size is not None else verified_pictures
+    get(config.dataset, root=data)
 
 
 def _announce(plan: Plan, say: Say, every_run: bool) -> Mapping[RunConfig, float]:

@@ -9,6 +9,7 @@ import yaml
 
 from ..nets.registry import shortcut_class
 from ..training.config import RunConfig
+from ..training.tasks import CLASSIFY
 
 ALWAYS = ("depth", "shortcut", "profile", "seed")
 
@@ -16,8 +17,9 @@ ALWAYS = ("depth", "shortcut", "profile", "seed")
 def settings(config: RunConfig) -> dict[str, Any]:
     """The fewest fields that give this config again, JSON-ready: those of ALWAYS, and what is not their profile's."""
     values = {name: value for name, value in config.to_dict().items() if name != "found"}  # by looking, again
-    usual = RunConfig(profile=config.profile, iterations=config.iterations).to_dict()
-    usual |= dict(iterations=RunConfig(profile=config.profile).iterations)
+    of = dict(profile=config.profile, task=config.task)
+    usual = RunConfig(**of, iterations=config.iterations).to_dict() | dict(task=CLASSIFY)
+    usual |= dict(iterations=RunConfig(**of).iterations)
     usual |= dict(gate_bias=shortcut_class(config.shortcut, config.plugins).gate_bias)
     return {name: value for name, value in values.items() if name in ALWAYS or value != usual[name]}
 

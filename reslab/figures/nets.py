@@ -133,14 +133,24 @@ def _rank(config: RunConfig) -> tuple:
 
 def overrides(config: RunConfig) -> dict[str, Any]:
     """The fields that do not have their profile's value, without those that name the net."""
-    names = ("task", "depth", "shortcut", "family", "block", "activation_order", "profile", "plugins", "target")
+    names = (
+        "task",
+        "depth",
+        "shortcut",
+        "family",
+        "block",
+        "activation_order",
+        "profile",
+        "plugins",
+        "target",
+        "pretrained",
+    )
     identity = {name: getattr(config, name) for name in names}
     standard = RunConfig(**identity, iterations=config.iterations)  # its drops are stretched with it
     changed = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in (*identity, "seed", "found")}
     changed = {name: value for name, value in changed.items() if value != getattr(standard, name)}
-    if config.iterations != TASKS[config.task].profiles[config.profile]["iterations"]:
-        changed["iterations"] = config.iterations
-    return changed
+    usual = TASKS[config.task].profiles[config.profile]
+    return changed | {n: getattr(config, n) for n in ("iterations", "pretrained") if getattr(config, n) != usual[n]}
 
 
 def _labels(configs: list[RunConfig]) -> list[str]:

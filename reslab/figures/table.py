@@ -10,10 +10,14 @@ from ..runs import Run
 from .nets import Net, nets_of, what
 from .published import published_text
 
+# What some tasks measure besides errors: see reslab.runs.TASK_COLUMNS.
+MEASURES = dict(map50="mAP@.5 (%)", map="mAP@[.5,.95] (%)", psnr="PSNR (dB)", ssim="SSIM")
+DIGITS = dict(ssim=4)  # of the others two
+
 
 class SummaryTable(tuple[dict[str, Any], ...]):
     """One dict a net: net, n, train_error, train_error_std, test_error, test_error_std (percent), parameters and
-    published.
+    published; of runs that measure more, such as psnr, that too with its _std.
 
     Errors are means over the n seeds that reached their final iteration, None where there is none; std is None where
     n < 2; `published` is in words what others got for the test error, "" where nothing can be compared. Prints as text;
@@ -25,20 +29,21 @@ class SummaryTable(tuple[dict[str, Any], ...]):
     colours: tuple[str, ...] = ()
 
     def _cells(self) -> list[tuple[str, ...]]:
-        head = ("net", "n", "training error (%)", f"{self.held_out} error (%)", "published", "parameters")
+        measured = [name for name in MEASURES if any(name in row for row in self)]
+        labels = [MEASURES[name] for name in measured]
+        head = ("net", "n", "training error (%)", f"{self.held_out} error (%)", *labels, "published", "parameters")
         body = [
             (
                 row["net"],
                 str(row["n"]),
-                _errors(row, "train_error"),
-                _errors(row, "test_error"),
+                *(_mean(row, name) for name in ("train_error", "test_error", *measured)),
                 row["published"],
                 f"{row['parameters']:,}",
             )
             for row in self
         ]
         compared = any(row["published"] for row in self)
-        return [cells if compared else (*cells[:4], cells[5]) for cells in (head, *body)]
+        return [cells if compared else (*cells[:-2], cells[-1]) for cells in (head, *body)]
 
     def __str__(self) -> str:
         cells = self._cells()
@@ -87,7 +92,8 @@ def summary_table(runs: Iterable[Run]) -> SummaryTable:
 
 def _row(net: Net) -> dict[str, Any]:
     row: dict[str, Any] = dict(net=net.label, n=len(net.finished))
-    for name in ("train_error", "test_error"):
+    own = [name for name in MEASURES if name in net.seeds[0].columns]
+    for name in ("train_error", "test_error", *own):
         values = net.final(name)
         row[name] = float(values.mean()) if len(values) else None
         row[f"{name}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
@@ -103,8 +109,10 @@ def _lines(cell: str) -> str:
     return "<br>".join(escape(part) for part in cell.split("; "))
 
 
-def _errors(row: dict[str, Any], name: str) -> str:
-    mean, std = row[name], row[f"{name}_std"]
+def _mean(row: dict[str, Any], name: str) -> str:
+    if name not in row:
+        return ""
+    mean, std, digits = row[name], row[f"{name}_std"], DIGITS.get(name, 2)
     if mean is None:
         return "not finished"
-    return f"{mean:.2f}" + (f" ± {std:.2f}" if std is not None else "")
+    return f"{mean:.{digits}f}" + (f" ± {std:.{digits}f}" if std is not None else "")
