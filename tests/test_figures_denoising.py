@@ -163,7 +163,7 @@ def test_without_scores_there_is_a_sentence():
 
 @pytest.fixture
 def found() -> Trial:
-    clean = torch.linspace(0, 1, 3 * 4 * 6).view(3, 4, 6)
+    clean = torch.linspace(0.2, 0.8, 3 * 4 * 6).view(3, 4, 6)  # noise keeps within 0 and 1
     noisy = clean + 25 / 255 * torch.where(torch.arange(6) % 2 > 0, 1.0, -1.0)
     return Trial(25, clean, noisy, {BOTH: clean.clone(), DIRECT: clean + 0.1, "non-local means": noisy.clone()})
 

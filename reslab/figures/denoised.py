@@ -113,5 +113,5 @@ def _image(tile: Tile) -> go.Image:
     image = Image.fromarray(pixels)
     # JPEG for large ones: noise is what PNG cannot make smaller.
     exact = max(image.size) <= SMALL
-    source = data_uri(image, "PNG", optimize=True) if exact else data_uri(image, "JPEG", quality=80, subsampling=0)
+    source = data_uri(image, "PNG", optimize=True) if exact else data_uri(image, "JPEG", quality=75, subsampling=0)
     return go.Image(source=source, zsmooth=False, hoverinfo="skip", meta=dict(name=tile.name, told=tile.told))
