@@ -14,7 +14,7 @@ from .denoisers import CLASSICAL, denoiser_looks
 from .embedded import data_uri
 from .style import FAINT, INK, TEMPLATE, headline, mix
 
-WIDTH = 960  # pixels, of which the tiles of a row take what the gaps leave
+WIDTH = 940  # pixels of a row, in a page that is wide enough
 GAP = 0.012  # between tiles, as a share of the width
 TOP, HEAD, LINE, SPACE = 76, 32, 20, 14  # pixels: the title; above a row; a line of text below it; between rows
 SMALL = 64  # pixels: smaller pictures are kept exactly
@@ -99,13 +99,13 @@ def _grid(table: Sequence[Sequence[Tile]], titles: Sequence[str], title: str) ->
             figure.add_annotation(
                 text=label, font=dict(size=14, color=FAINT), y=bottom, yanchor="top", **middle, **words
             )
-    square = dict(constrain="domain", constraintoward="bottom")  # whatever the width of the page
+    square = dict(constrain="domain", constraintoward="bottom")  # in a narrower page smaller tiles
     figure.update_xaxes(visible=False, range=[-0.5, width - 0.5], matches="x", constrain="domain")
     figure.update_yaxes(visible=False, range=[height - 0.5, -0.5], matches="y", **square)
     figure.update_yaxes(scaleanchor="x", row=1, col=1)
     margin = dict(l=10, r=10, t=TOP, b=10)
     figure.update_layout(template=TEMPLATE, title=dict(text=title), margin=margin, dragmode="zoom", hovermode=False)
-    return figure.update_layout(width=WIDTH + 20, height=round(whole) + TOP + 10)
+    return figure.update_layout(height=round(whole) + TOP + 10)
 
 
 def _image(tile: Tile) -> go.Image:
