@@ -5,6 +5,8 @@ from .bench import speed
 from .cells import as_table
 from .costs import cost_bars, cost_table, error_table, stride_table
 from .curves import error_curves
+from .denoised import denoised_pictures
+from .denoising import denoising_curves, noise_levels
 from .detection import detected_boxes, proposed_boxes, roi_maps
 from .detection_curves import detection_curves, precision_recall_curves, trade_curves
 from .drawing import block_drawing
@@ -37,6 +39,8 @@ __all__ = [
     "correlation_curves",
     "cost_bars",
     "cost_table",
+    "denoised_pictures",
+    "denoising_curves",
     "detected_boxes",
     "detection_curves",
     "detection_table",
@@ -53,6 +57,7 @@ __all__ = [
     "loss_surfaces",
     "net_colour",
     "net_label",
+    "noise_levels",
     "path_shares",
     "precision_recall_curves",
     "proposed_boxes",

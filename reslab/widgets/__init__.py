@@ -1,6 +1,7 @@
 """Controls for notebooks and Voila: ipywidgets wired to run folders and figures, with no logic of their own."""
 
 from .counting import Counting
+from .denoising import Denoising
 from .detection import Detections
 from .explorer import Explorer, explorer
 from .lesions import Lesions
@@ -12,6 +13,7 @@ from .watching import Watch, watch
 
 __all__ = [
     "Counting",
+    "Denoising",
     "Detections",
     "Explorer",
     "Lesions",
