@@ -20,7 +20,7 @@ def figures(notebook, cell: str) -> list[dict]:
 
 
 def rows(notebook, cell: str) -> list[list[str]]:
-    table = outputs(notebook, cell)[0]["data"]["text/markdown"]
+    table = outputs(notebook, cell)[-1]["data"]["text/markdown"]
     return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
 
 
@@ -30,6 +30,7 @@ def test_detection(tmp_path):
     runs = {("plain" if r.config.shortcut == "none" else "ResNet") + f"-{r.config.depth}": r for r in store}
     assert set(runs) == {"plain-18", "ResNet-18"} and all(r.state == "done" for r in store)
 
+    assert "91 convolutions" in outputs(notebook, "split")[0]["data"]["text/html"]
     for depth, (shared, own) in {"50": (40, 9), "101": (91, 9), "152": (142, 9)}.items():
         (row,) = [row for row in rows(notebook, "split") if row[0] == f"ResNet-{depth}"]
         assert row[1:] == [str(shared), str(own), "14×14×1,024", "2,048"]
