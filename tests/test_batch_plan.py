@@ -10,6 +10,7 @@ from reslab.batch.notebook import declared, execute
 from reslab.batch.plan import make_plan, run_parameters
 from reslab.batch.spec import EXPERIMENTS, NOTEBOOKS, Experiment
 from reslab.training.profiles import PROFILES
+from reslab.training.tasks import TASKS
 
 from .batch_fixtures import SPEC, TRAIN_PARAMETERS, write_notebook, write_study
 
@@ -179,7 +180,7 @@ def test_a_plugin_beside_the_experiment_file_reaches_the_notebooks_that_need_it(
 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_study_can_be_planned_in_every_profile_of_its_nets(path, tmp_path):
-    family = Experiment.load(path).configs()[0].family
-    for profile, values in PROFILES.items():
-        if family in ("imagenet", values["family"]):
+    first = Experiment.load(path).configs()[0]
+    for profile, values in TASKS[first.task].profiles.items():
+        if first.family in ("imagenet", values["family"]):
             assert make_plan(path, profile=profile, store=tmp_path).runs

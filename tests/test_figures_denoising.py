@@ -140,7 +140,10 @@ def test_levels_are_means_with_bars_and_what_they_gain_over_the_noisy_picture():
         np.testing.assert_allclose(gain.y, [mean - noisy for mean, noisy in zip(means, NOISY.values(), strict=True)])
         np.testing.assert_allclose(gain.error_y.array, [np.std(values, ddof=1) for values in levels.values()])
         assert list(gain.x) == [5, 25, 50] and (psnr.xaxis, gain.xaxis) == ("x", "x2")
-    assert "dB gained at σ = 5: direct, σ = 25: −3.7, residual, σ 0–55: +1.8" in figure.layout.title.text
+    assert (
+        "dB gained at σ = 5: direct, σ = 25: −3.7, residual, σ 0–55: +1.8, non-local means: −1.2"
+        in figure.layout.title.text
+    )
     assert "n = 3 seeds, bars: ± 1 std" in figure.layout.title.text
 
 

@@ -84,8 +84,8 @@ def test_before_training_both_losses_are_one_number(target):
 def test_what_predicts_the_noise_begins_at_the_noisy_picture():
     clean = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(2))
     residual, direct = (beginning(RunConfig(task="denoising", target=t), clean, 25) for t in ("noise", "clean"))
-    assert residual.psnr == pytest.approx(20 * math.log10(255 / 25), abs=0.7) and direct.psnr < 8
-    assert residual.picture_loss == pytest.approx((25 / 255) ** 2, rel=0.05)
+    assert residual.psnr == pytest.approx(20 * math.log10(255 / 25), abs=0.7) and direct.psnr < 12  # grey
+    assert residual.picture_loss == pytest.approx((25 / 255) ** 2, rel=0.3)
 
 
 def test_the_gap_is_paired_by_seed_at_equal_iterations(tmp_path):

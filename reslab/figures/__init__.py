@@ -26,6 +26,7 @@ from .style import net_colour, net_label
 from .surface import loss_contours, loss_surfaces
 from .svg import beside
 from .table import summary_table
+from .tasks import run_curves, training_examples
 from .timing import timing
 from .verdicts import verdict_intervals
 from .weights import block_weights
@@ -64,6 +65,7 @@ __all__ = [
     "relative_change",
     "response_curves",
     "roi_maps",
+    "run_curves",
     "sensitivity_curves",
     "signal_curves",
     "signal_history",
@@ -76,5 +78,6 @@ __all__ = [
     "summary_table",
     "timing",
     "trade_curves",
+    "training_examples",
     "verdict_intervals",
 ]

@@ -160,8 +160,8 @@ def noise_levels(
     counts = [len(values) for config in nets for values in scores[config].values()] or [1]
     told = how_many(counts) + (", bars: ± 1 std" if max(counts) > 1 else "")
     weakest = min(noisy)
-    gained = {line.label: np.mean(line.levels[weakest]) - noisy[weakest] for line in lines[:-1]}
-    gains = [f"{label}: {gain:+.1f}".replace("-", "−") for label, gain in gained.items()]
+    gained = [f"{np.mean(line.levels[weakest]) - noisy[weakest]:+.1f}".replace("-", "−") for line in lines[:-1]]
+    gains = [f"{line.label}: {gain}" for line, gain in zip(lines, gained, strict=False)]
     labels = [line.label for line in lines]
     framed(
         figure, "Denoising, by the strength of the noise", f"{told} · dB gained at σ = {weakest:g}", gains, labels, 520
