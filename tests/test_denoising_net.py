@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from reslab import RunConfig
-from reslab.denoising.net import GREY, SHIFT, SPREAD, dncnn
+from reslab.denoising.net import GREY, SHIFT, SPREAD, UNITS, dncnn
 from reslab.nets.parts import parts
 
 
@@ -81,7 +81,7 @@ def test_the_two_targets_are_the_same_layers_read_differently(noisy):
         assert name == other_name and torch.equal(one, other)
     with torch.no_grad():
         computed = residual.noise(noisy)
-        torch.testing.assert_close(direct(noisy), computed + GREY)
+        torch.testing.assert_close(direct(noisy), UNITS["clean"] / UNITS["noise"] * computed + GREY)
         torch.testing.assert_close(residual(noisy), noisy - computed)
         for net in (residual, direct):
             torch.testing.assert_close(net(noisy) + net.noise(noisy), noisy)

@@ -52,7 +52,13 @@ def test_dependencies_are_bounded_on_both_sides():
 
 
 def test_what_is_imported_is_declared():
-    names = {"PIL": "pillow", "yaml": "pyyaml", "bs4": "beautifulsoup4", "upath": "universal-pathlib"}
+    names = {
+        "PIL": "pillow",
+        "skimage": "scikit-image",
+        "yaml": "pyyaml",
+        "bs4": "beautifulsoup4",
+        "upath": "universal-pathlib",
+    }
     declared = {re.match(r"[\w-]+", item)[0] for item in PROJECT["dependencies"]}
     for path in ROOT.glob("reslab/**/*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

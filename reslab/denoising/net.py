@@ -13,7 +13,9 @@ from ..nets.stages import ShortcutAt, last_activation, make_stages, shortcut_mak
 
 TARGETS = ("noise", "clean")
 GREY, SPREAD = 0.5, 0.25  # what the first convolution takes for 0 and 1: about the mean and the std of pictures
-UNIT = 0.12  # over the root of the width: what the last convolution takes for 1, so that it learns as fast as others
+# What the last convolution takes for 1, over the root of the width: about as strong as what F has to become, so that it
+# learns as fast as the other layers do.
+UNITS = dict(clean=0.25, noise=0.07)
 LAST_STD = 0.01  # of the last convolution's weights at the start
 # So that a plain net of 17 layers learns in the time of a lesson to tell faint noise from a strong picture. Batch norm
 # begins with a shift where ReLU comes next: few values are negative then, and ReLU, which would cut half of them off in
@@ -35,9 +37,13 @@ class DnCNN(nn.Module):
     the noise, so both nets minimise the same number with the same layers; all that differs is what F has to become.
     """
 
-    def __init__(self, blocks: int, shortcut_at: ShortcutAt, target: str, width: int, order: str = "original"):
+    def __init__(
+        self, blocks: int, shortcut_at: ShortcutAt, target: str, width: int, order: str = "original", sums: bool = False
+    ):
         super().__init__()
-        self.target, self.order, self.unit = target, order, UNIT / width**0.5
+        self.target, self.order = target, order
+        # Where blocks add what they compute, the last convolution is given the sum of all.
+        self.unit = UNITS[target] / (width * (1 + blocks if sums else 1)) ** 0.5
         self.stem = nn.Sequential(
             OrderedDict(
                 conv1=nn.Conv2d(3, width, 3, 1, 1),
@@ -104,7 +110,8 @@ def dncnn(
         raise ValueError(f"target={target!r} is unknown; allowed: {', '.join(TARGETS)}")
     if width < 1:
         raise ValueError(f"width={width} must be at least 1")
-    net = DnCNN(blocks, shortcut_maker(shortcut, activation_order, gate_bias, plugins), target, width, activation_order)
+    shortcut_at = shortcut_maker(shortcut, activation_order, gate_bias, plugins)
+    net = DnCNN(blocks, shortcut_at, target, width, activation_order, sums=shortcut != "none")
     initialise(net, generator)
     added = set() if shortcut == "none" else {f"stage1.{name}.bn2" for name, _ in net.stage1.named_children()}
     _begin_near_the_identity(net, added)

@@ -93,6 +93,8 @@ class RunConfig:
             defaults["warmup_iterations"] = round(defaults["warmup_iterations"] * stretch)
             if defaults["lr_plateau"]:  # which counts log points
                 defaults["log_every"] = max(1, round(defaults["log_every"] * stretch))
+        if isinstance(defaults["lr"], dict):  # by what the net has to learn
+            defaults["lr"] = defaults["lr"].get(self.target or defaults["target"], 0.1)  # an unknown one is refused
         if self.lr_drops:  # one of the two schedules
             defaults["lr_plateau"] = 0
         if self.lr_plateau:
