@@ -1,11 +1,18 @@
 """RunConfig of the other tasks: what each may say, and what is left alone where a run is of another task."""
 
+import csv
+import io
+
 import pytest
 import torch
 
 from reslab import RunConfig, RunStore
+from reslab.batch.results import as_csv
+from reslab.catalog import find, sort
+from reslab.catalog.comparison import compare
 from reslab.claims.arms import nets_of
 from reslab.fast import wanted
+from reslab.files import write_json
 from reslab.probes.subject import subject
 from reslab.runs import COLUMNS, TASK_COLUMNS
 from reslab.training.evaluation import evaluate
@@ -81,6 +88,30 @@ def test_what_is_for_classification_leaves_other_runs_alone(values, tmp_path):
     assert not wanted("auto", run.config, torch.device("cuda"))
     with pytest.raises(ValueError, match="compile='always' is not possible"):
         wanted("always", run.config, torch.device("cpu"))
+
+
+def test_a_denoisers_learning_rate_follows_what_it_has_to_learn():
+    rates = {target: RunConfig(task="denoising", target=target).lr for target in ("noise", "clean")}
+    assert rates == {"noise": 1.0, "clean": 0.1}
+    assert RunConfig(task="denoising", target="clean", lr=0.3).lr == 0.3
+    assert RunConfig(task="denoising", profile="paper", target="clean").lr == 0.1
+
+
+def test_lists_comparisons_and_exports_have_the_columns_of_the_tasks(tmp_path):
+    store, row = RunStore(tmp_path), {name: kind(1) for name, kind in COLUMNS.items()}
+    own = {"classification": {}, "denoising": dict(psnr=29.5, ssim=0.9), "detection": dict(map50=60.0, map=30.0)}
+    runs = [store.create(RunConfig(task=task, profile="smoke")) for task in own]
+    for run in runs:
+        run.write_metrics([row | own[run.config.task], row | dict(iteration=2) | own[run.config.task]])
+        write_json(run.path / "status.json", dict(state="failed"))
+    entries = find(store).entries
+    assert {entry.id: entry.final for entry in entries} == {run.id: run.final for run in runs}
+    assert sort(entries, "psnr")[0].id == runs[1].id
+    assert compare(runs).finals["map"] == [None, None, 30.0]
+    table = list(csv.DictReader(io.StringIO(as_csv(runs))))
+    assert len(table) == 6 and all(None not in line for line in table)
+    assert {line["run"]: line["psnr"] for line in table} == {r.id: "29.5" if r == runs[1] else "" for r in runs}
+    assert "map" not in as_csv(runs[:2]).splitlines()[0]
 
 
 def test_metrics_have_the_columns_of_their_task(tmp_path):

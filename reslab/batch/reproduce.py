@@ -19,6 +19,7 @@ from ..runs import RunStore
 from ..training.config import RunConfig
 from ..training.estimate import together
 from ..training.sources import opened
+from ..training.tasks import CLASSIFY
 from .engine import run_all
 from .inside import done_runs, look_inside
 from .jobs import Interrupted, Job, Outcome, failed_name
@@ -216,11 +217,18 @@ def _next_commands(plan: Plan) -> list[tuple[str, str]]:
         ("make lab", "the notebooks, to change something and look"),
         (again(plan.profile, plan.seeds + 2), "the same with more seeds: error bars"),
     ]
-    if not plan.experiment.probes:
+    tasks = {planned.config.task for planned in plan.runs}
+    if not plan.experiment.probes and tasks == {CLASSIFY}:
         look = shlex.join(["reslab", "probe", "--profile", plan.profile, *where])
         commands.append((look, "looks into these nets, and `reslab claims` says more"))
     larger = {"smoke": "demo", "demo": "short", "short": "paper"}.get(plan.profile)
-    what = {"demo": "minutes instead of seconds", "short": "real CIFAR-10", "paper": "the paper's own schedule"}
+    what = {
+        "demo": "minutes instead of seconds",
+        "short": "real CIFAR-10",
+        "paper": "the paper's own schedule",
+    }
+    if "detection" in tasks:
+        what |= dict(short="a longer schedule, and larger pictures", paper="Pascal VOC, with the published schedule")
     if larger:
         commands.append((again(larger, plan.experiment.seeds_in(larger)), what[larger]))
     return commands

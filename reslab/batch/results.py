@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_atomically, write_json
-from ..runs import COLUMNS, Run
+from ..runs import COLUMNS, TASK_COLUMNS, Run, metrics
 
 
 def export(runs: Iterable[Run], stem: Path) -> tuple[Path, Path]:
@@ -35,8 +35,10 @@ def _config(run: Run) -> dict[str, Any]:
 def as_csv(runs: Iterable[Run]) -> str:
     """Every log point of every run: the columns of metrics.csv, and the run's id before them."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", *COLUMNS])
-    for run in runs:
-        writer.writerows([run.id, *row.values()] for row in run.metrics)
+    runs = list(runs)
+    rows = [dict(run=run.id) | row for run, its in zip(runs, metrics(runs), strict=True) for row in its]
+    own = [name for name in TASK_COLUMNS if any(name in row for row in rows)]
+    writer = csv.DictWriter(text, ["run", *COLUMNS, *own], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue()

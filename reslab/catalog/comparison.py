@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..files import must_read, read_many
-from ..runs import COLUMNS, Run, metrics, states
+from ..runs import COLUMNS, TASK_COLUMNS, Run, metrics, states
 
 TIME_COLUMNS = ("seconds", "images_per_second")  # never the same twice
 
@@ -38,10 +38,15 @@ def compare(runs: Sequence[Run]) -> Comparison:
         ids=[run.id for run in runs],
         config=_differences(_configs(runs)),
         provenance=_differences([_flat(json.loads(text or "{}")) for text in provenances]),
-        finals={name: [row[-1][name] if row else None for row in rows] for name in COLUMNS},
+        finals={name: [row[-1].get(name) if row else None for row in rows] for name in _columns(rows)},
         metrics=[_metrics(rows[0], other) for other in rows[1:]],
         weights=[_weights(first, other, state) for other in others],
     )
+
+
+def _columns(rows: Sequence[list[dict[str, Any]]]) -> list[str]:
+    """All runs' columns, and those that the task of one of them has."""
+    return [*COLUMNS, *(name for name in TASK_COLUMNS if any(its and name in its[-1] for its in rows))]
 
 
 def _configs(runs: Sequence[Run]) -> list[dict[str, Any]]:

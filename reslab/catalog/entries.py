@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..files import exists, must_read
 from ..names import absolute_folder, check_names
-from ..runs import COLUMNS, Run, RunStore
+from ..runs import COLUMNS, TASK_COLUMNS, Run, RunStore
 from ..status import STATES, told_state
 from .reading import CONFIG, Reader, reader
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # it takes a while to load, and who has a disk does not need 
     from upath import UPath
 
 # What a run is sorted by besides its config. lr is there: the config's is the one that tells runs apart.
-OWN = ("id", "state", *(name for name in COLUMNS if name != "lr"))
+OWN = ("id", "state", *(name for name in (*COLUMNS, *TASK_COLUMNS) if name != "lr"))
 NEW = {"state": "new"}
 ROW = 512  # bytes: a row of metrics.csv has at most a third of that
 
@@ -102,7 +102,8 @@ def _find(store: RunStore, state: str | None, wanted: Mapping[str, Any], configs
     if not on_disk:
         states |= {id: "interrupted" for id in ids if states[id] == "done" and not _sealed(statuses[id], ends[id])}
         ids = [id for id in ids if state in (None, states[id])]
-    entries = [Entry(store.root, id, statuses[id], states[id], _last_row(ends[id]), held.get(id)) for id in ids]
+    finals = _last_rows(ids, files, ends)
+    entries = [Entry(store.root, id, statuses[id], states[id], finals[id], held.get(id)) for id in ids]
     return Listing(entries, left_out)
 
 
@@ -180,12 +181,28 @@ def _states(statuses: Mapping[str, dict[str, Any]], left_out: dict[str, str]) ->
     return states
 
 
-def _last_row(end: bytes | None) -> dict[str, Any] | None:
-    """The last row of a metrics.csv of which this is the end; None if it has only its header."""
+def _last_rows(ids: Sequence[str], files: Reader, ends: Mapping[str, bytes | None]) -> dict[str, dict[str, Any] | None]:
+    """The last row of each metrics.csv, of which `ends` are the ends; None of one that has only its header."""
+    values = {id: _last_line(ends[id]) for id in ids}
+    longer = [
+        id for id in ids if len(values[id]) > len(COLUMNS)
+    ]  # a task has columns of its own, which the header says
+    heads = {id: (whole or b"").decode().partition("\n")[0] for id, whole in _whole(longer, files)}
+    kinds = COLUMNS | TASK_COLUMNS
+    rows: dict[str, dict[str, Any] | None] = {}
+    for id in ids:
+        names = heads[id].split(",") if id in heads else list(COLUMNS)
+        rows[id] = {n: kinds[n](text) for n, text in zip(names, values[id], strict=True)} if values[id] else None
+    return rows
+
+
+def _whole(ids: Sequence[str], files: Reader) -> Iterator[tuple[str, bytes | None]]:
+    return zip(ids, files.read(ids, "metrics.csv"), strict=True)
+
+
+def _last_line(end: bytes | None) -> list[str]:
     line = (end or b"").rstrip(b"\n").rpartition(b"\n")[2].decode()
-    if not line or line.startswith("iteration,"):
-        return None
-    return {name: kind(text) for (name, kind), text in zip(COLUMNS.items(), line.split(","), strict=True)}
+    return [] if not line or line.startswith("iteration,") else line.split(",")
 
 
 def sort(entries: Iterable[Entry], name: str, reverse: bool = False) -> list[Entry]:
@@ -201,7 +218,7 @@ def sort(entries: Iterable[Entry], name: str, reverse: bool = False) -> list[Ent
         if name in ("id", "state"):
             return getattr(entry, name)
         if name in OWN:
-            return entry.final and entry.final[name]
+            return entry.final and entry.final.get(name)
         return entry.setting(name)
 
     known = [(value(entry), entry) for entry in entries]
