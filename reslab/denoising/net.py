@@ -34,7 +34,8 @@ class DnCNN(nn.Module):
 
     What the layers compute, F(x), is the clean picture itself with `target="clean"`. With "noise" it is the noise, and
     the net returns x - F(x): an identity shortcut over the whole net. The squared error of the picture is then that of
-    the noise, so both nets minimise the same number with the same layers; all that differs is what F has to become.
+    the noise, so both nets minimise the same number with the same layers; all that differs is what F has to become, the
+    unit that it is counted in (UNITS), and that a picture begins as grey.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from .metrics import psnr, ssim
 # iterations of 32 pictures between two log points. Their noise is the same for every run of a sigma.
 HELD_OUT = 128
 # The loss is the mean squared error in units of (UNIT / 255) squared: 1 is what noise of this std, left alone, costs.
-# The error itself would be a thirtieth of that, and its gradients too small for a learning rate of 0.1.
+# The error itself would be a thirtieth of that, and its gradients as much smaller.
 UNIT = 50
 
 
