@@ -41,10 +41,13 @@ def test_run_all_draws_every_figure_without_an_error(lab, watched, name):
     open_notebook(page, lab, name)
     run_all(page, len(code))
     # Cells that draw with plotly: no table, no drawing of a block.
-    drawn = r"^ *(table = |figures = \[|display\()?reslab\.figures\.(?!summary_table|as_table|beside)"
+    drawn = r"^ *(table = |figures = \[|display\()?reslab\.figures\.(?!\w+_table|\w+_drawing|beside)"
     figures = sum(re.search(drawn, source, re.M) is not None for source in code)
     figures += sum(source.startswith(("room.watch", "Passage(", "RelativeChange(", "TwoBlocks(")) for source in code)
-    figures += sum(re.search(r"^LossSurface\(", source, re.M) is not None for source in code)
+    figures += sum(re.search(r"^(LossSurface|Denoising)\(", source, re.M) is not None for source in code)
+    figures += 2 * sum(re.search(r"^Detections\(", source, re.M) is not None for source in code)
+    for cell in page.locator(".jp-Notebook .jp-Cell").all():  # a plot is drawn where it can be seen
+        cell.scroll_into_view_if_needed()
     page.locator(".jp-Notebook").press("End")
     expect(page.locator(".jp-Notebook .js-plotly-plot")).to_have_count(figures, timeout=30_000)
     assert page.locator(".jp-RenderedText[data-mime-type*=error]").count() == 0
