@@ -50,6 +50,18 @@ def make_net(store: Path, test: Sequence[float], train: Sequence[float] | None =
     return [make_run(store, *pair, seed=seed, **fields) for seed, pair in enumerate(pairs)]
 
 
+def make_task(store: Path, measure: str, values: Sequence[float], **fields) -> list[Run]:
+    """A run of another task for each of these values of a column of its own, seeds from 0. Before the end it has 0.01
+    and 99 there, for whoever does not take the last.
+    """
+    runs = make_net(store, [50.0] * len(values), **fields)
+    for run, value in zip(runs, values, strict=True):
+        rows = run.metrics
+        before = [0.01, *[99.0] * (len(rows) - 2)]
+        run.write_metrics([row | {measure: x} for row, x in zip(rows, [*before, value], strict=True)])
+    return runs
+
+
 def one(runs: Iterable[Run], name: str, **options) -> Verdict:
     """The only verdict on this claim."""
     (verdict,) = evaluate(runs, [name], **options)

@@ -16,7 +16,7 @@ NAMES = (
     "shortcut-exclusive-gating-7 shortcut-gating-0 shortcut-gating-6 shortcut-conv1x1 shortcut-dropout "
     "order-bn-after-addition order-relu-before-addition order-relu-only-preactivation order-full-preactivation "
     "responses-residual responses-deeper gradients-healthy lesions-residual-harmless lesions-plain-fatal "
-    "surface-smoother"
+    "surface-smoother residual-detects noise-is-easier"
 )
 
 
@@ -25,7 +25,7 @@ def test_the_catalogue():
     for name, claim in CLAIMS.items():
         assert claim.name == name and claim.statement.endswith(".") and claim.source
         for arm in claim.arms:  # every arm is a net that can be trained
-            config = RunConfig(depth=arm.depth, **arm.fields)
+            config = RunConfig(task=claim.task, depth=arm.depth, **arm.fields)
             assert arm.matches(config), name
 
 

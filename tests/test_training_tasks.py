@@ -10,7 +10,8 @@ from reslab import RunConfig, RunStore
 from reslab.batch.results import as_csv
 from reslab.catalog import find, sort
 from reslab.catalog.comparison import compare
-from reslab.claims.arms import nets_of
+from reslab.claims import CLAIMS
+from reslab.claims import evaluate as judged
 from reslab.fast import wanted
 from reslab.files import write_json
 from reslab.probes.subject import subject
@@ -81,7 +82,9 @@ def test_wrong_values_are_refused(values, sentence):
 @pytest.mark.parametrize("values", [DENOISING, DETECTION])
 def test_what_is_for_classification_leaves_other_runs_alone(values, tmp_path):
     run = RunStore(tmp_path).create(RunConfig(**values))
-    assert nets_of([run]) == []
+    write_json(run.path / "status.json", dict(state="done"))
+    others = [name for name, claim in CLAIMS.items() if claim.task == "classification"]
+    assert judged([run], others) == judged([], others)
     for asked in (lambda: evaluate(run), lambda: subject(run, at="initial")):
         with pytest.raises(ValueError, match="is for runs of classification"):
             asked()

@@ -3,6 +3,7 @@
 from .claim import Arm, Claim, Part, deepest_from, shallow_and_deep, shallowest
 from .inside import INSIDE
 from .reading import not_overfitting
+from .tasks import TASKS
 
 P15, P16 = "He et al. 2015", "He et al. 2016"
 FAILS = "It does not train in the paper: error above 20 %."
@@ -150,4 +151,4 @@ ORDERS = (
     _order("full-preactivation", "Batch norm and ReLU before each convolution", "lower"),
 )
 
-CLAIMS = {claim.name: claim for claim in (*DEPTH, *INSIDE, *EXACT, *PRECISION, *SHORTCUTS, *ORDERS)}
+CLAIMS = {claim.name: claim for claim in (*DEPTH, *INSIDE, *EXACT, *PRECISION, *SHORTCUTS, *ORDERS, *TASKS)}

@@ -25,12 +25,14 @@ class Arm:
     activation_order: str = "original"
     gate_bias: float | None = None  # of gates; None where there are none
     precision: str | None = None  # None: that of the setting
+    target: str | None = None  # of a denoiser; None elsewhere
 
     @property
     def fields(self) -> dict[str, object]:
         """The RunConfig fields that it names, without the depth."""
         named = dict(shortcut=self.shortcut, activation_order=self.activation_order, gate_bias=self.gate_bias)
-        return named | (dict(precision=self.precision) if self.precision else {})
+        others = dict(precision=self.precision, target=self.target)
+        return named | {name: value for name, value in others.items() if value}
 
     def matches(self, config: "RunConfig") -> bool:
         return all(getattr(config, name) == value for name, value in self.fields.items())
@@ -105,6 +107,8 @@ class Claim:
     some: bool = False
     margin: float = 0.5  # in the measure's unit: within it "same" is the same, and "not lower" not lower
     note: str = ""
+    task: str = "classification"  # whose runs alone are put to it
+    own_lr: bool = False  # whether arms may differ in the learning rate where each has the one of its profile
 
     @property
     def exact(self) -> bool:
@@ -117,5 +121,7 @@ class Claim:
         return tuple(dict.fromkeys(probe for probe in read if probe))
 
     @property
-    def contrasts_precision(self) -> bool:
-        return any(arm.precision for arm in self.arms)
+    def contrasts(self) -> tuple[str, ...]:
+        """What its arms may differ in besides what every claim's may: see reslab.claims.arms.NET."""
+        named = (name for name in ("precision", "target") if any(getattr(arm, name) for arm in self.arms))
+        return (*named, *["lr"] * self.own_lr)

@@ -24,11 +24,11 @@ def evaluate(runs: "Iterable[Run]", names: Iterable[str] | None = None, level: f
     """The verdicts of these runs on the claims called `names`, or on all: one for each setting that has all the runs it
     takes, or one that is undecided and says what is missing.
 
-    Only done runs count, at their final iteration; one that has not begun is as good as absent. For a claim about what
-    goes on inside a net so is one that was not probed. A difference of two nets, each with two seeds or more, has
-    Welch's interval, a net against a number Student's; the intervals of all differences looked at hold at once with
-    `level` or more, so that among studies without a true difference at most 1 - level find one. Raises ValueError for a
-    name that is no claim and a level that is not between 0 and 1.
+    Only done runs of a claim's own task count, at their final iteration; one that has not begun is as good as absent.
+    For a claim about what goes on inside a net so is one that was not probed. A difference of two nets, each with two
+    seeds or more, has Welch's interval, a net against a number Student's; the intervals of all differences looked at
+    hold at once with `level` or more, so that among studies without a true difference at most 1 - level find one.
+    Raises ValueError for a name that is no claim and a level that is not between 0 and 1.
     """
     from .arms import comparisons, nets_of
     from .exact import count

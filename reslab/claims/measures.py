@@ -6,7 +6,7 @@ from math import inf, log10
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from .units import DECADES, PERCENT, POINTS, Unit
+from .units import DECADES, DECIBELS, PERCENT, POINTS, Unit
 
 if TYPE_CHECKING:
     from ..training.config import RunConfig
@@ -61,6 +61,8 @@ MEASURES = {
     "training": Measure("training error", lambda rows, _: rows[-1]["train_error"]),
     "test": Measure("test error", lambda rows, _: rows[-1]["test_error"]),
     "early": Measure("training error over the first eighth", _early),
+    "map50": Measure("mAP@.5", lambda rows, _: rows[-1]["map50"]),
+    "psnr": Measure("PSNR", lambda rows, _: rows[-1]["psnr"], DECIBELS),
     "response": Measure(
         "response of a layer",
         lambda layers, _: fmean(layer["std"] for layer in layers),

@@ -29,7 +29,8 @@ SMALL = "font-size:13px;color:#5b6472"
 ENTRY = "font-size:13px;font-variant-numeric:tabular-nums;padding-left:.9em;text-indent:-.9em"
 # What a line is not broken in: plain-20, 9.4 ± 0.27 %, (n = 3), an effect and its interval.
 TOGETHER = re.compile(
-    r"\b(plain|ResNet)-\d+|−?[\d.,]+ ± [\d.]+( %| points| decades)?|\([^()]{1,14}\)|^[+−][\d.]+ (\[.*?\]|no interval)"
+    r"\b(plain|ResNet)-\d+|−?[\d.,]+ ± [\d.]+( %| points| decades| dB)?|\([^()]{1,14}\)"
+    r"|^[+−][\d.]+ (\[.*?\]|no interval)"
 )
 
 

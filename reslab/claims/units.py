@@ -38,3 +38,4 @@ def _minus(text: str) -> str:
 PERCENT = Unit("%", "points", "percentage points")
 POINTS = Unit("points", "points", "percentage points")  # of a measure that is a difference itself
 DECADES = Unit("decades", "decades", "decades")
+DECIBELS = Unit("dB", "dB", "decibels")

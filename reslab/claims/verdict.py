@@ -148,6 +148,8 @@ class Verdict:
         )
         if self.claim.probes:
             values |= dict(unit=self.unit.difference, to_probe=[run.id for run in self.to_probe])
+        elif self.unit is not PERCENT:
+            values |= dict(unit=self.unit.difference)
         return {key: _plain(value) for key, value in (claim | values).items()}
 
 
