@@ -61,6 +61,12 @@ def test_it_is_told_the_sigma(pictures):
     assert (NonLocalMeans()(picture, 5) - picture).std() < (NonLocalMeans()(picture, 25) - picture).std() / 2
 
 
+def test_without_noise_there_is_nothing_to_do(pictures):
+    some = pictures[:2].double() / 255
+    found = NonLocalMeans()(some, 0)
+    assert found.dtype == torch.float32 and torch.equal(found, some.float())
+
+
 def test_tuned_settings_are_the_best_of_those_tried(pictures):
     best = tuned(pictures, SIGMA)
     assert best.patch in PATCHES and best.strength in STRENGTHS

@@ -18,7 +18,7 @@ from reslab.detection import scenes
 from reslab.detection.source import BoxSource, find_boxes, fitted, found_boxes, opened_boxes
 from reslab.detection.voc import open_voc
 
-from .voc_fixtures import CAT, DOG, LISTS, bccd, voc, write_lists, write_picture, zip_voc  # noqa: F401
+from .voc_fixtures import CAT, DOG, LISTS, TEST, bccd, voc, write_lists, write_picture, zip_voc  # noqa: F401
 
 
 @dataclass
@@ -224,6 +224,15 @@ def test_without_held_out_pictures(voc, monkeypatch):  # noqa: F811
     with pytest.raises(DataError, match="there are no held-out pictures; set val_split"):
         BoxSource(bare, batch=2, image_size=24, workers=0)
     assert len(BoxSource(bare, batch=2, image_size=24, workers=0, val_split=2).test) == 2
+
+
+def test_held_out_pictures_without_boxes_measure_nothing(voc):  # noqa: F811
+    for name in TEST:
+        write_picture(voc, name, *[(*DOG, 1)] * (name == "b1"))  # a difficult one does not count
+    with pytest.raises(DataError, match=r"none of the 3 held-out pictures has a box that can be found, .* val_split"):
+        make_source(voc)
+    write_picture(voc, "b2", DOG)
+    make_source(voc).close()
 
 
 def test_damaged_pictures_are_found_before_training(voc):  # noqa: F811

@@ -79,6 +79,32 @@ def test_evaluation_is_that_of_the_nets_detections_and_the_mean_of_its_losses(ta
     assert found["test_loss"] == pytest.approx(sum(losses) / 12) and found["test_error"] == 100 - found["map50"]
 
 
+@pytest.mark.parametrize("share", [1, 2])
+def test_what_a_detector_finds_is_counted(task, monkeypatch, share):
+    """It finds every box of all pictures, or of every second one. All are of one class, so that precision is 1 up to a
+    recall of a half then, which are 51 of the 101 recalls, and 0 beyond.
+    """
+    batches = [
+        (images, [target | dict(labels=torch.ones_like(target["labels"])) for target in targets])
+        for images, targets in task.source.held_out()
+    ]
+    monkeypatch.setattr(task.source, "held_out", lambda: iter(batches))
+    told = [
+        [
+            {name: target[name][: None if number % share == 0 else 0] for name in ("boxes", "labels")}
+            for number, target in enumerate(targets)
+        ]
+        for _, targets in batches
+    ]
+    answers = iter([found | dict(scores=torch.full((len(found["labels"]),), 0.9)) for found in of] for of in told)
+    net = task.make_net()
+    net.forward = lambda images: next(answers)
+    expected = 100 if share == 1 else 100 * 51 / 101
+    found = task.evaluate(net)
+    assert (found["map50"], found["map"]) == pytest.approx((expected, expected))
+    assert found["test_error"] == pytest.approx(100 - expected)
+
+
 def test_difficult_objects_are_no_part_of_the_loss(task):
     net, held_out = task.make_net(), task.source.held_out
     expected = task.evaluate(net)["test_loss"]

@@ -4,6 +4,7 @@ import pytest
 
 from reslab import RunConfig, RunStore
 from reslab.figures import run_curves, summary_table
+from reslab.figures.nets import nets_of, overrides
 from reslab.runs import COLUMNS
 
 ROW = {name: kind(1) for name, kind in COLUMNS.items()}
@@ -39,3 +40,12 @@ def test_curves_are_of_what_the_task_measures(tmp_path):
     assert [1.0] in [[*trace.y] for trace in run_curves([make_run(tmp_path, {})]).data if trace.y is not None]
     with pytest.raises(ValueError, match="runs of denoising and detection have no common measure"):
         run_curves([detection, denoising])
+
+
+def test_a_net_that_begins_at_published_weights_says_so(tmp_path):
+    fields = dict(task="detection", shortcut="B", width=64, stem="imagenet")
+    own = dict(map50=60.0, map=30.0)
+    runs = [make_run(tmp_path, own, **fields, pretrained=weights) for weights in ("IMAGENET1K_V1", "none")]
+    theirs, scratch = (overrides(run.config) for run in runs)
+    assert theirs == dict(pretrained="IMAGENET1K_V1") and scratch == dict(width=64, stem="imagenet")
+    assert sum("pretrained IMAGENET1K_V1" in net.label for net in nets_of(runs)) == 1

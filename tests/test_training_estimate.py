@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torchvision.ops import FrozenBatchNorm2d
 
 from reslab import RunConfig, train
+from reslab.detection.standin import RandomBoxes
+from reslab.detection.task import Detection
 from reslab.training.estimate import Speed, estimate, measure, measure_all, together, work
 
 
@@ -57,6 +60,32 @@ def test_cost_of_an_evaluation_is_in_proportion_to_the_held_out_images(monkeypat
     monkeypatch.setattr("reslab.training.estimate._Clock.now", lambda self: next(ticks))  # every look costs a second
     whole, part = measure(config), measure(replace(config, val_split=500))
     assert whole.evaluation == 4 * part.evaluation > 0  # 2,000 test images against 500
+
+
+def test_detection_that_must_hold_pictures_out_is_measured():
+    config = RunConfig(task="detection", profile="smoke", dataset="voc07++12", val_split=100)
+    assert measure(config, "cpu", 1, budget=0).step > 0
+
+
+def test_a_pretrained_detector_is_measured_without_its_weights_and_finds_boxes_all_the_same(monkeypatch):
+    monkeypatch.setattr("reslab.nets.imagenet._published", lambda *_: pytest.fail("this asks for a download"))
+    seen, evaluate = [], Detection.evaluate
+
+    def watched(task, net):
+        seen.append((net, evaluate(task, net)))
+        return seen[-1][1]
+
+    monkeypatch.setattr(Detection, "evaluate", watched)
+    net = dict(shortcut="B", width=64, stem="imagenet", pretrained="IMAGENET1K_V1")
+    config = RunConfig(task="detection", profile="smoke", **net)
+    assert measure(config, "cpu", 1, budget=0).step > 0
+    trained, scores = seen[-1]
+    assert isinstance(trained.backbone.conv1.bn, FrozenBatchNorm2d) and 0 < scores["test_loss"] < 10
+    images, _ = next(RandomBoxes(config, 2, torch.device("cpu")).held_out())
+    with torch.no_grad():
+        pictures, _ = trained.eval().transform(images)
+        proposals, _ = trained.rpn(pictures, {"0": trained.backbone(pictures.tensors)})
+    assert min(map(len, proposals)) > 10  # there is something to be timed
 
 
 def test_work_is_in_proportion_to_the_weights():

@@ -212,6 +212,9 @@ def _first(config: RunConfig, count: int) -> list[torch.Tensor]:
 def test_what_cannot_be_recorded_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="'signal' cannot be recorded; did you mean 'signals'"):
         train(SHORT, tmp_path, record=["signal"])
+    for task in ("detection", "denoising"):
+        with pytest.raises(ValueError, match=f"record='signals' is for runs of classification; .* one of {task}"):
+            train(RunConfig(task=task, profile="smoke"), tmp_path, record="weights,signals")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -58,7 +58,7 @@ def test_one_sigma_is_a_range_of_one():
         (DENOISING | dict(target="sharp"), "target='sharp' is not possible; allowed: one of noise, clean"),
         (DENOISING | dict(sigma=(50, 10)), "sigma=(50, 10) is not possible; allowed: two whole numbers"),
         (DENOISING | dict(sigma=(0, 0)), "not both 0"),
-        (DENOISING | dict(depth=18), "depth=18 is not possible; allowed: 2n+3 layers"),
+        (DENOISING | dict(depth=18), "depth=18 is not 2n+3, which a denoising net needs; allowed: 5, 7"),
         (
             DENOISING | dict(dataset="imagenette"),
             "dataset='imagenette' is not possible; allowed: one of cifar10, shapes",

@@ -45,6 +45,10 @@ def test_other_pictures_have_the_same_trade():
     assert shown.boxes.data == drawn(0.5, 2) and shown.plots["trade"].figure is before
 
 
+def test_sliders_wait_until_they_rest():
+    assert not any(control.continuous_update for control in panel(live=True).controls.values())
+
+
 def test_a_score_to_begin_with():
     assert "at least 0.20" in title(panel(score=0.2, live=True), "boxes")
 

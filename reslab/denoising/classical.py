@@ -30,6 +30,8 @@ class NonLocalMeans:
 
         if noisy.dim() == 3:
             return self(noisy[None], sigma)[0]
+        if sigma == 0:
+            return noisy.float().cpu()
         std = sigma / 255
         settings = dict(patch_size=self.patch, patch_distance=self.distance, h=self.strength * std, sigma=std)
         pictures = noisy.float().permute(0, 2, 3, 1).cpu().numpy()

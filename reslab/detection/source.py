@@ -75,6 +75,11 @@ class BoxSource:
             )
         if not self.test:
             raise DataError("there are no held-out pictures; set val_split to how many training pictures to hold out")
+        if all(labelled.difficult.all() for labelled in self.test):
+            raise DataError(
+                f"none of the {len(self.test):,} held-out pictures has a box that can be found, so there is nothing to "
+                f"measure; add some, or set val_split to how many training pictures to hold out, or to more"
+            )
         if not isinstance(self.train[0].picture, str):
             workers = 0  # there is nothing to decode
         self.workers = Workers(default_workers() if workers is None else workers, self.device.type == "cuda")

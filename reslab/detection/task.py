@@ -33,11 +33,14 @@ class Detection:
         config = self.config
         net = config.make_net(torch.Generator().manual_seed(config.seed))
         if config.pretrained != NOT_PRETRAINED:
-            stride_on = config.stride_on or "3x3"
-            trained = imagenet_net(config.depth, config.shortcut, stride_on=stride_on, weights=config.pretrained)
-            load_classifier(net, trained.state_dict())
+            self._load_pretrained(net)
         net.bf16 = config.precision == "bf16"
         return net.to(self.device, memory_format=torch.channels_last)
+
+    def _load_pretrained(self, net: Detector) -> None:
+        config, stride_on = self.config, self.config.stride_on or "3x3"
+        trained = imagenet_net(config.depth, config.shortcut, stride_on=stride_on, weights=config.pretrained)
+        load_classifier(net, trained.state_dict())
 
     def batch(self, iteration: int) -> Batch:
         return self.source.batch(iteration)

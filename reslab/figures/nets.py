@@ -10,7 +10,7 @@ import numpy as np
 
 from ..runs import Run
 from ..training.config import RunConfig
-from ..training.tasks import TASKS
+from ..training.tasks import NOT_PRETRAINED, TASKS
 from .style import mix, net_colour, net_label
 
 DATASET_NAMES = dict(cifar10="CIFAR-10", imagenet="ImageNet", imagenette="Imagenette")
@@ -145,6 +145,8 @@ def overrides(config: RunConfig) -> dict[str, Any]:
         "target",
         "pretrained",
     )
+    if config.pretrained not in (None, NOT_PRETRAINED):
+        names += ("width", "stem")  # those of the nets that have published weights
     identity = {name: getattr(config, name) for name in names}
     standard = RunConfig(**identity, iterations=config.iterations)  # its drops are stretched with it
     changed = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in (*identity, "seed", "found")}

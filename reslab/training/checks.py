@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ..data import FOLDER
+from ..denoising.net import TARGETS, check_dncnn_depth
 from ..nets.blocks import STRIDES
 from ..nets.cifar import check_depth
 from ..nets.imagenet import STEMS, check_imagenet_depth
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from .config import RunConfig
 
 PRECISIONS = ("fp32", "bf16")
-TARGETS = ("noise", "clean")
 MOST_SIGMA = 255
 
 
@@ -61,7 +61,7 @@ def _check_net(config: "RunConfig") -> None:
         if config.family == "cifar":
             check_depth(config.depth, config.block)
         else:
-            require(config, config.depth >= 5 and config.depth % 2 == 1, "depth", "2n+3 layers: 5, 7, ... 17 ...")
+            check_dncnn_depth(config.depth)
             require(config, config.block == "basic", "block", "basic")
         for name in ("stem", "stride_on"):
             require(config, getattr(config, name) is None, name, "nothing: it is for family='imagenet'")

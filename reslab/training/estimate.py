@@ -5,7 +5,6 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
@@ -16,6 +15,7 @@ from .config import RunConfig
 from .loop import pick_device, repeatable
 from .processes import SOLO
 from .state import State, step
+from .task import Task
 from .tasks import make_task
 
 # Steps that are not timed, on a CPU and on a GPU: they compile, choose algorithms, grow the heap and are recorded.
@@ -57,7 +57,7 @@ def measure(
     """
     device = pick_device(device)
     with repeatable(threads or torch.get_num_threads(), device), kept_heap():
-        task = make_task(replace(config, val_split=0), _stand_in(config, device), device, SOLO)
+        task = _stand_in(config, device)
         state = State.fresh(task, config, device, wanted("auto", config, device))
         clock = _Clock(device)
         for _ in range(WARM_UP[device.type == "cuda"]):
@@ -141,14 +141,14 @@ def _stand_ins(config: RunConfig) -> int:
     return STAND_INS.get(config.task, EVALUATION_BATCH)
 
 
-def _stand_in(config: RunConfig, device: torch.device) -> Any:
-    """As few random images as do: two batches to train on, some to evaluate."""
+def _stand_in(config: RunConfig, device: torch.device) -> Task:
+    """The task with as few random images as do: two batches to train on, some to evaluate."""
     if config.task == "detection":
-        from ..detection.standin import RandomBoxes
+        from ..detection.standin import RandomDetection
 
-        return RandomBoxes(config, _stand_ins(config), device)
+        return RandomDetection(config, _stand_ins(config), device)
     numbers = (config.image_size, config.batch, config.seed, 0)
-    return TensorSource(_random_images(config), *numbers, device)
+    return make_task(config, TensorSource(_random_images(config), *numbers, device), device, SOLO)
 
 
 def _random_images(config: RunConfig) -> Dataset:

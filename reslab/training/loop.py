@@ -95,7 +95,7 @@ def train(
     for an error in a shortcut of your own, OSError if the store cannot be written. Where that can pass, such as a full
     disk or a store out of reach, it waits, says so by `progress`, and goes on.
     """
-    record = check_record(record)
+    record = check_record(record, config)
     with joined() as processes:
         processes.check(config, device, compile)
         device = processes.together(lambda: pick_device(processes.own_device(device)))

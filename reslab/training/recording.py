@@ -29,13 +29,17 @@ SPACING = dict(signals=150, weights=50)  # iterations between records, at least:
 FEWEST, MOST = 4, 20  # records of weights in a run, besides the one at its beginning: two would make no path
 
 
-def check_record(record: str | Sequence[str]) -> tuple[str, ...]:
-    """What to record, each once; "signals,weights" is both. Raises ValueError, naming the closest, for others."""
+def check_record(record: str | Sequence[str], config: RunConfig | None = None) -> tuple[str, ...]:
+    """What to record, each once; "signals,weights" is both. Raises ValueError, naming the closest, for others, and for
+    what a run of `config` does not have.
+    """
     given = [name.strip() for name in record.split(",") if name.strip()] if isinstance(record, str) else record
     for name in given:
         if name not in RECORDS:
             (close,) = get_close_matches(str(name), RECORDS, n=1, cutoff=0.0)
             raise ValueError(f"record: {name!r} cannot be recorded; did you mean {close!r}? It has: signals, weights")
+    if config and "signals" in given:
+        refuse_others(config, "record='signals'")
     return tuple(dict.fromkeys(given))
 
 
@@ -69,7 +73,6 @@ class Recorder:
         self.record, self.run, self.config, self.state, self.owner = record, run, config, state, owner
         self._lines: list[str] = []  # of signals.csv, below its header
         if "signals" in record:
-            refuse_others(config, "record='signals'")
             self._batch = [tensor[:IMAGES] for tensor in task.batch(0)]
             # Never the net that trains: several processes have made its batch norms wait for each other.
             device = state.window.sums.device

@@ -64,7 +64,8 @@ class Detections(Panel):
         return [*map(self.drawn, STILL), trade_curves(self.trades), html(f'<p class="reslab-hint">{HINT}</p>')]
 
     def _build(self, score: float) -> None:
-        look = dict(layout=dict(width="380px"), style=dict(description_width="120px"))
+        # Every picture is drawn again: when the slider rests.
+        look = dict(layout=dict(width="380px"), style=dict(description_width="120px"), continuous_update=False)
         span = dict(min=LOW, max=HIGH, step=STEP, readout_format=".2f")
         last = max(1, len(self.pictures) - COLUMNS + 1)
         self.controls = dict(
