@@ -178,11 +178,12 @@ def _states(runs: Sequence[Run]) -> list[str | ValueError]:
 def metrics(runs: Sequence[Run]) -> list[list[dict[str, Any]]]:
     """The metrics of each run; from an object store all at the same time."""
     texts = [(content or b"").decode() for content in read_many([run.path / "metrics.csv" for run in runs])]
-    kinds = COLUMNS | TASK_COLUMNS
-    return [
-        [{name: kinds[name](value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
-        for text in texts
-    ]
+    return [[_values(row) for row in csv.DictReader(io.StringIO(text))] for text in texts]
+
+
+def _values(row: dict[str, str]) -> dict[str, Any]:
+    own = {name: kind(row[name]) for name, kind in TASK_COLUMNS.items() if name in row}
+    return {name: kind(row[name]) for name, kind in COLUMNS.items()} | own
 
 
 class RunStore:
