@@ -9,6 +9,7 @@ from ..data.draws import draws
 from ..data.tensors import TensorSource
 from ..training.config import RunConfig
 from ..training.processes import SOLO, Processes
+from ..training.task import as_source, seeded_net
 from . import noise
 from .metrics import psnr, ssim
 
@@ -33,17 +34,13 @@ class Denoising:
         self, config: RunConfig, source: TensorSource | Dataset, device: torch.device | str, processes: Processes = SOLO
     ):
         self.config, self.device, self.processes = config, torch.device(device), processes
-        if isinstance(source, Dataset):
-            numbers = (config.image_size, config.batch, config.seed, config.val_split)
-            source = TensorSource(source, *numbers, self.device, processes.share)
-        self.source, self.fingerprint = source, source.fingerprint
+        self.source = source = as_source(source, config, self.device, processes)
+        self.fingerprint = source.fingerprint
         rank, count = processes.share
         self.clean, self.noisy = (pictures[rank::count] for pictures in held_out(source, config.sigma))
 
     def make_net(self) -> nn.Module:
-        # Initialised on the CPU whatever the device, so that a seed means the same weights on both.
-        generator = torch.Generator().manual_seed(self.config.seed)
-        return self.config.make_net(generator).to(self.device, memory_format=torch.channels_last)
+        return seeded_net(self.config, self.device)
 
     def batch(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         """(noisy, clean): this process's share of an iteration's pictures, float [n, 3, S, S] in channels_last layout,

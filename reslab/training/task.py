@@ -36,6 +36,20 @@ class Task(Protocol):
         """
 
 
+def as_source(source: Any, config: RunConfig, device: torch.device, processes: Processes) -> Any:
+    """`source` as it is, or the batches of a Dataset in memory."""
+    if not isinstance(source, Dataset):
+        return source
+    numbers = (config.image_size, config.batch, config.seed, config.val_split)
+    return TensorSource(source, *numbers, device, processes.share)
+
+
+def seeded_net(config: RunConfig, device: torch.device) -> nn.Module:
+    """The config's net, initialised on the CPU whatever the device, so that a seed means the same weights on both."""
+    net = config.make_net(torch.Generator().manual_seed(config.seed))
+    return net.to(device, memory_format=torch.channels_last)
+
+
 class Classification:
     """Image classification with cross-entropy and top-1 error (He et al. 2015, section 4.2)."""
 
@@ -43,16 +57,12 @@ class Classification:
         self, config: RunConfig, source: Source | Dataset, device: torch.device | str, processes: Processes = SOLO
     ):
         self.config, self.device, self.processes = config, torch.device(device), processes
-        if isinstance(source, Dataset):
-            numbers = (config.image_size, config.batch, config.seed, config.val_split)
-            source = TensorSource(source, *numbers, self.device, processes.share)
-        self.source, self.classes = source, source.classes
+        self.source = source = as_source(source, config, self.device, processes)
+        self.classes = source.classes
         self.fingerprint = self.source.fingerprint
 
     def make_net(self) -> nn.Module:
-        # Initialised on the CPU whatever the device, so that a seed means the same weights on both.
-        generator = torch.Generator().manual_seed(self.config.seed)
-        return self.config.make_net(generator).to(self.device, memory_format=torch.channels_last)
+        return seeded_net(self.config, self.device)
 
     def batch(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         return self.processes.together(lambda: self.source.batch(iteration))  # a picture may be damaged
