@@ -12,6 +12,8 @@ ALIASES = dict(
     milestones="lr_drops",
     wd="weight_decay",
     order="activation_order",
+    optim="optimizer",
+    patch_size="patch",
 )
 FOLDER = "folder:"  # before the path of a folder of pictures, as a data set's name
 

@@ -46,6 +46,16 @@ def test_crop_and_mirror_as_torchvision_does_them(pad):
         assert torch.equal(result, TF.horizontal_flip(expected) if m else expected)
 
 
+def test_squares_are_cut_out_as_torchvision_does_it():
+    batch = images(16).float()
+    top, left = draws(32, 7).view(2, 16) % 21
+    mirror = draws(16, 8) % 2 == 1
+    ours = crop_and_mirror(batch.permute(0, 2, 3, 1), top, left, mirror, side=12).permute(0, 3, 1, 2)
+    for image, y, x, m, result in zip(batch, top.tolist(), left.tolist(), mirror.tolist(), ours, strict=True):
+        expected = TF.crop(image, y, x, 12, 12)
+        assert torch.equal(result, TF.horizontal_flip(expected) if m else expected)
+
+
 def test_a_batch_is_its_images_minus_the_mean_cropped():
     data, labels = images(40), torch.arange(40)
     batches = Batches(data, labels, batch=8, seed=3, device="cpu")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from reslab import RunConfig
-from reslab.denoising.net import GREY, SHIFT, SPREAD, UNITS, dncnn
+from reslab.denoising.net import CUT, GREY, SHIFT, SPREAD, UNITS, dncnn
 from reslab.nets.parts import parts
 
 
@@ -125,9 +125,10 @@ def test_initialisation():
         expected[1, 1] += 2 * 0.9
         spread = 6 * math.sqrt(2 / (weight.shape[0] * weight.shape[1]))  # six standard errors of a variance
         assert ((taps / expected - 1).abs() < spread).all()
-    assert all((module.bias == SHIFT).all() for module in net.modules() if isinstance(module, nn.BatchNorm2d))
-    for block in made(shortcut="A").stage1:
-        assert (block.bn1.bias == SHIFT).all() and not block.bn2.bias.any()
+    shifts = torch.tensor([CUT] * 5 + [SHIFT] * 11)  # ReLU cuts off most in 30 % of the channels, little in the others
+    assert all(torch.equal(module.bias, shifts) for module in net.modules() if isinstance(module, nn.BatchNorm2d))
+    for block in made(shortcut="A", width=16).stage1:
+        assert torch.equal(block.bn1.bias, shifts) and not block.bn2.bias.any()
     again, other = made(width=16), made(1, width=16)
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
     assert not torch.equal(net.last.weight, other.last.weight)

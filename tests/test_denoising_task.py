@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from reslab.training.schedule import learning_rate
 from .processes import result, start, wait_until
 
 CONFIG = RunConfig(task="denoising", profile="smoke", precision="fp32")
+WHOLE = replace(CONFIG, patch=16)
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +45,9 @@ def test_a_batch_is_a_pure_function_of_seed_and_iteration(data):
 
 
 def test_clean_pictures_are_the_data_sets_or_their_mirror_images(data):
-    task = made(data)
+    task = made(data, WHOLE)
     noisy, clean = task.batch(0)
-    size, chosen = CONFIG.image_size, task.source.batches.indices(0)
+    size, chosen = WHOLE.image_size, task.source.batches.indices(0)
     whole = resize(data.train_images, size)[chosen].float() / 255
     mirrored = 0
     for picture, original in zip(clean, whole, strict=True):
@@ -55,6 +57,29 @@ def test_clean_pictures_are_the_data_sets_or_their_mirror_images(data):
     assert clean.shape == noisy.shape == (CONFIG.batch, 3, size, size)
     assert clean.is_contiguous(memory_format=torch.channels_last)
     assert noisy.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_patches_are_squares_of_them_from_anywhere(data):
+    task, found = made(data), set()
+    assert CONFIG.patch == 8
+    for iteration in range(30):
+        noisy, clean = task.batch(iteration)
+        assert clean.shape == noisy.shape == (CONFIG.batch, 3, 8, 8)
+        assert clean.is_contiguous(memory_format=torch.channels_last)
+        whole = resize(data.train_images, 16)[task.source.batches.indices(iteration)].float() / 255
+        for patch, picture in zip(clean, whole, strict=True):
+            squares = picture.unfold(1, 8, 1).unfold(2, 8, 1).permute(1, 2, 0, 3, 4)
+            same = (squares == patch).all(-1).all(-1).all(-1) | (squares == patch.flip(-1)).all(-1).all(-1).all(-1)
+            assert same.any()
+            found.add(tuple(same.nonzero()[0].tolist()))
+    assert {top for top, _ in found} == {left for _, left in found} == set(range(9))
+
+
+def test_a_patch_has_to_fit(data):
+    with pytest.raises(ValueError, match=r"patch=17 is not possible; allowed: 8 to image_size=16, which is whole"):
+        replace(CONFIG, patch=17)
+    small = RunConfig(task="denoising", image_size=8)  # less than the profile's patch
+    assert small.patch == 8 and made(data, replace(small, batch=4)).batch(0)[0].shape == (4, 3, 8, 8)
 
 
 def test_noise_has_the_strength_asked_for(data):
@@ -141,11 +166,28 @@ def run(tmp_path_factory):
     return train(CONFIG, tmp_path_factory.mktemp("runs"))
 
 
-def test_weights_are_those_of_the_loop_written_by_hand(run, data):
-    task = made(data)
-    net = CONFIG.make_net(torch.Generator().manual_seed(CONFIG.seed))
-    velocity, losses = [torch.zeros_like(p) for p in net.parameters()], []
-    for iteration in range(CONFIG.iterations):
+def sgd(config, p, state, rate):
+    velocity = state.setdefault("velocity", torch.zeros_like(p))
+    velocity.mul_(0.9).add_(p.grad + config.weight_decay * p)
+    p.sub_(rate * velocity)
+
+
+def adamw(config, p, state, rate):
+    """Loshchilov and Hutter 2019 (1711.05101), algorithm 2."""
+    m, v = (state.setdefault(name, torch.zeros_like(p)) for name in "mv")
+    state["t"] = t = state.get("t", 0) + 1
+    m.mul_(0.9).add_(p.grad, alpha=0.1)
+    v.mul_(0.999).addcmul_(p.grad, p.grad, value=0.001)
+    p.sub_(rate * (m / (1 - 0.9**t) / ((v / (1 - 0.999**t)).sqrt() + 1e-8) + config.weight_decay * p))
+
+
+@pytest.mark.parametrize("update", [adamw, sgd])
+def test_weights_are_those_of_the_loop_written_by_hand(tmp_path, update, data):
+    config = replace(CONFIG, optimizer=update.__name__, weight_decay=0.01)
+    task, run = made(data, config), train(config, tmp_path)
+    net = config.make_net(torch.Generator().manual_seed(config.seed))
+    states, losses = [{} for _ in net.parameters()], []
+    for iteration in range(config.iterations):
         noisy, clean = (tensor.contiguous() for tensor in task.batch(iteration))
         # The residual form of the loss: how far the predicted noise is from what was put on.
         loss = F.mse_loss(net.noise(noisy), noisy - clean) * (255 / UNIT) ** 2
@@ -153,9 +195,8 @@ def test_weights_are_those_of_the_loop_written_by_hand(run, data):
         net.zero_grad()
         loss.backward()
         with torch.no_grad():
-            for p, v in zip(net.parameters(), velocity, strict=True):
-                v.mul_(0.9).add_(p.grad + CONFIG.weight_decay * p)
-                p.sub_(learning_rate(CONFIG, iteration) * v)
+            for p, state in zip(net.parameters(), states, strict=True):
+                update(config, p, state, learning_rate(config, iteration))
     weights = run.weights()
     for name, expected in net.state_dict().items():
         torch.testing.assert_close(weights[name], expected, rtol=2e-3, atol=2e-4, msg=lambda m, n=name: f"{n}: {m}")

@@ -77,12 +77,12 @@ class TestCompiled:
 
 @pytest.mark.gpu
 class TestGpu:
-    def state(self, compiled, shortcut="A"):
+    def state(self, compiled, shortcut="A", **own):
         from reslab import load_dataset
         from reslab.training.state import State
         from reslab.training.task import Classification
 
-        config = RunConfig(8, shortcut, profile="smoke", iterations=1000)
+        config = RunConfig(8, shortcut, profile="smoke", iterations=1000, **own)
         device = torch.device("cuda")
         task = Classification(config, load_dataset("shapes"), device)
         return State.fresh(task, config, device, compiled), task, config
@@ -96,10 +96,12 @@ class TestGpu:
                 step(state, task, config)
         return {name: tensor.clone() for name, tensor in state.net.state_dict().items()}, state.window.means()
 
-    @pytest.mark.parametrize("shortcut", ["A", "dropout", "stochastic-depth"])
-    def test_a_recorded_step_is_the_same_step(self, shortcut):
-        recorded, task, config = self.state(compiled=True, shortcut=shortcut)
-        direct, *_ = self.state(compiled=True, shortcut=shortcut)
+    @pytest.mark.parametrize(
+        "own", [*[dict(shortcut=name) for name in ("A", "dropout", "stochastic-depth")], dict(optimizer="adamw")]
+    )
+    def test_a_recorded_step_is_the_same_step(self, own):
+        recorded, task, config = self.state(compiled=True, **own)
+        direct, *_ = self.state(compiled=True, **own)
         direct.update = direct.update.function
         mine, my_means = self.weights_after(12, recorded, task, config)
         theirs, their_means = self.weights_after(12, direct, task, config)

@@ -65,16 +65,29 @@ def test_every_field_changes_the_id():
     others = dict(
         depth=8, shortcut="B", profile="demo", seed=1, dataset="cifar10", block="bottleneck", width=5, image_size=16
     ) | dict(val_split=100, iterations=11, batch=8, lr=0.2, lr_drops=(5,), warmup_iterations=2, warmup_error=50.0)
-    others |= dict(momentum=0.5, weight_decay=0.0, precision="fp32", log_every=4)
+    others |= dict(momentum=0.5, weight_decay=0.0, precision="fp32", log_every=4, optimizer="adamw")
+    base = dataclasses.replace(base, lr_drops=())
+    others |= dict(lr_schedule="linear")
     others |= dict(activation_order="full-preactivation")
     # Below; in test_nets_plugins.py; in test_data_pictures.py; in test_training_tasks.py.
     elsewhere = {"gate_bias", "plugins", "family", "stem", "stride_on", "lr_plateau", "scale", "colour", "found"}
-    elsewhere |= {"task", "target", "sigma", "pretrained"}
+    elsewhere |= {"task", "target", "sigma", "patch", "pretrained"}
     assert set(others) | elsewhere == {field.name for field in dataclasses.fields(RunConfig)}
     changed = [dataclasses.replace(base, **{name: value}) for name, value in others.items()]
     gated = [RunConfig(profile="smoke", shortcut="exclusive-gating", gate_bias=bias) for bias in (0, -3, -6)]
     assert len({config.id for config in [base, *changed, *gated]}) == len(others) + 4
     assert gated[-1] == RunConfig(profile="smoke", shortcut="exclusive-gating")
+
+
+def test_a_run_has_one_schedule():
+    assert RunConfig(profile="paper").lr_schedule == "drops"
+    linear = RunConfig(profile="paper", lr_schedule="linear")
+    assert linear.lr_drops == () and linear.lr_plateau == 0
+    stepped = RunConfig(task="denoising", lr_drops=(500,))  # whose profile says linear
+    assert stepped.lr_schedule == "drops" and stepped.lr_drops == (500,)
+    for own in (dict(lr_drops=(5,)), dict(lr_plateau=2)):
+        with pytest.raises(ValueError, match="lr_schedule='linear' is not possible; allowed: 'drops' where lr is to"):
+            RunConfig(profile="smoke", lr_schedule="linear", **own)
 
 
 def test_the_imagenet_family_has_its_own_defaults():
@@ -169,6 +182,9 @@ def test_json_round_trip(profile):
         ("found", Facts(1, 1, None, 1), "folder:PATH"),
         ("dataset", "cifar100", "cifar10, shapes, imagenet, imagenette, folder:PATH"),
         ("precision", "fp16", "fp32, bf16"),
+        ("optimizer", "adam", "sgd, adamw"),
+        ("lr_schedule", "cosine", "drops, linear"),
+        ("patch", 16, "task='denoising'"),
         ("seed", -1, "0 or more"),
         ("seed", True, "type int"),
         ("iterations", 0, "1 or more"),

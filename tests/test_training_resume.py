@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -131,16 +132,18 @@ def test_a_run_goes_on_with_the_threads_it_began_with(tmp_path, undisturbed):
 
 
 @pytest.mark.gpu
-def test_resume_is_exact_on_the_gpu(tmp_path):
-    whole = train(CONFIG, tmp_path / "whole", device="cuda")
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_resume_is_exact_on_the_gpu(tmp_path, optimizer):
+    config = replace(CONFIG, optimizer=optimizer)
+    whole = train(config, tmp_path / "whole", device="cuda")
 
     def stop_at_40(progress):
         if progress.row and progress.iteration == 40:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), warnings.catch_warnings():
-        train(CONFIG, tmp_path / "stopped", device="cuda", progress=stop_at_40)
-    assert result(train(CONFIG, tmp_path / "stopped", device="cuda")) == result(whole)
+        train(config, tmp_path / "stopped", device="cuda", progress=stop_at_40)
+    assert result(train(config, tmp_path / "stopped", device="cuda")) == result(whole)
 
 
 @pytest.mark.parametrize("shortcut", ["dropout", "stochastic-depth"])

@@ -43,6 +43,12 @@ def test_the_learning_rate_drops_at_each_plateau():
     assert rates == pytest.approx([0.03, 0.03, 0.003, 0.003, 0.0003, 0.0003])
 
 
+def test_a_linear_rate_falls_evenly_to_0_after_its_ramp():
+    config = RunConfig(profile="smoke", lr_schedule="linear", iterations=10, lr=0.1, warmup_iterations=2)
+    rates = [learning_rate(config, iteration) for iteration in range(10)]
+    assert rates == pytest.approx([0.05, 0.09, 0.08, 0.07, 0.06, 0.05, 0.04, 0.03, 0.02, 0.01])
+
+
 def test_a_stopped_run_drops_where_the_whole_one_does_and_the_figure_shows_it(tmp_path):
     whole = train(CONFIG, tmp_path / "whole")
     drops = find_plateaus(CONFIG, whole.metrics)

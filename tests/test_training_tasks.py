@@ -24,6 +24,7 @@ DETECTION = dict(task="detection", profile="smoke")
 
 def test_every_field_of_the_other_tasks_changes_the_id():
     denoising = [{}, dict(target="clean"), dict(sigma=(15, 15)), dict(sigma=(0, 55)), dict(shortcut="A")]
+    denoising += [dict(patch=12), dict(optimizer="sgd"), dict(lr_schedule="drops")]
     detection = [{}, dict(shortcut="none"), dict(image_size=64), dict(pretrained="IMAGENET1K_V1", width=64)]
     detection[-1] |= dict(shortcut="B", stem="imagenet")
     configs = [RunConfig(**DENOISING | own) for own in denoising] + [RunConfig(**DETECTION | own) for own in detection]
@@ -91,13 +92,6 @@ def test_what_is_for_classification_leaves_other_runs_alone(values, tmp_path):
     assert not wanted("auto", run.config, torch.device("cuda"))
     with pytest.raises(ValueError, match="compile='always' is not possible"):
         wanted("always", run.config, torch.device("cpu"))
-
-
-def test_a_denoisers_learning_rate_follows_what_it_has_to_learn():
-    rates = {target: RunConfig(task="denoising", target=target).lr for target in ("noise", "clean")}
-    assert rates == {"noise": 1.0, "clean": 0.1}
-    assert RunConfig(task="denoising", target="clean", lr=0.3).lr == 0.3
-    assert RunConfig(task="denoising", profile="paper", target="clean").lr == 0.1
 
 
 def test_lists_comparisons_and_exports_have_the_columns_of_the_tasks(tmp_path):

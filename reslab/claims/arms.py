@@ -12,7 +12,6 @@ from ..probes.probing import PROBES
 from ..probes.results import found_in
 from ..runs import Run
 from ..training.config import RunConfig
-from ..training.profiles import FROM_PROFILE
 from ..training.tasks import CLASSIFY
 from .claim import Claim, Part
 from .measures import MEASURES
@@ -119,15 +118,12 @@ class Comparison:
         words += [FAMILY_NAMES[config.family]] * (config.family != "cifar")
         words += [config.block] * (config.block != "basic" and config.family == "cifar")
         words += [f"{name} {value}" for name, value in changed.items()]
-        all_own = all(_has_own_lr(net.config) for net in (*self.nets.values(), *self.absent))
-        words += [f"lr {config.lr:g} for both"] * (self.claim.own_lr and not all_own)
         return ", ".join(words)
 
     def label(self, config: RunConfig) -> str:
         """The net's name within this claim."""
         extras = [f"gate bias {config.gate_bias:g}".replace("-", "−")] if config.gate_bias is not None else []
         extras += [config.precision] * ("precision" in self.claim.contrasts)
-        extras += [f"lr {config.lr:g}"] * self.claim.own_lr
         return ", ".join([net_label(config), *extras])
 
 
@@ -138,12 +134,8 @@ def comparisons(claim: Claim, nets: Iterable[Net]) -> list[Comparison]:
     settings: dict[Hashable, list[Net]] = defaultdict(list)
     for net in nets:
         if net.config.task == claim.task and any(arm.matches(net.config) for arm in claim.arms):
-            counting = net.probed(claim.probes)
-            for setting in _settings(claim, net.config):
-                settings[setting].append(counting)
+            settings[_setting(claim, net.config)].append(net.probed(claim.probes))
     complete = [found for group in settings.values() if (found := _complete(claim, group))]
-    # Once, where two nets have the learning rates of their profile and those are one: see _settings.
-    complete = list({tuple(net.config for net in one.nets.values()): one for one in complete}.values())
     groups = [] if complete else [nets for nets in settings.values() if _may_lack(nets[0].config)]
     lacking = [_lacking(claim, nets) for nets in groups]
     if not complete and not lacking:
@@ -163,20 +155,9 @@ def _lack(comparison: Comparison) -> tuple[int, int, int]:
     return to_train, len(comparison.absent), -sum(net.done for net in comparison.nets.values())
 
 
-def _settings(claim: Claim, config: RunConfig) -> list[Hashable]:
-    """What the nets of a comparison must have in common. With `own_lr` a net whose learning rate is its profile's is in
-    two settings: that of all such nets, whatever their rates, and that of the nets with the same rate.
-    """
+def _setting(claim: Claim, config: RunConfig) -> Hashable:
     contrasted = {*NET, *claim.contrasts}
-    common = tuple(getattr(config, field.name) for field in fields(RunConfig) if field.name not in contrasted)
-    if not claim.own_lr:
-        return [common]
-    return [(*common, rate) for rate in ([None] if _has_own_lr(config) else []) + [config.lr]]
-
-
-def _has_own_lr(config: RunConfig) -> bool:
-    """Whether its learning rate is the one that its profile gives it."""
-    return config.lr == replace(config, lr=FROM_PROFILE).lr
+    return tuple(getattr(config, field.name) for field in fields(RunConfig) if field.name not in contrasted)
 
 
 def _complete(claim: Claim, nets: list[Net]) -> Comparison | None:
@@ -206,7 +187,6 @@ def _lacking(claim: Claim, nets: list[Net]) -> Comparison:
     started = [_by_depth(claim, index, nets, 0) for index in range(len(wanted))]
     arms = [{depth: net for depth, net in arm.items() if net.done} for arm in started]
     example = nets[0].config if nets else None
-    rate = dict(lr=FROM_PROFILE) if claim.own_lr and all(_has_own_lr(net.config) for net in nets) else {}
     common = claim.depths([set(arm) for arm in arms if arm]) if any(arms) else None
     if common and len(common) < len(wanted):  # where an arm has nothing all are at one depth
         common = common[:1] * len(wanted)
@@ -216,7 +196,7 @@ def _lacking(claim: Claim, nets: list[Net]) -> Comparison:
         if depth in arms[index] and arms[index][depth].runs:
             found[index] = arms[index][depth]
         else:
-            fields = arm.fields | rate | dict(depth=depth, seed=0)
+            fields = arm.fields | dict(depth=depth, seed=0)
             config = replace(example or RunConfig(task=claim.task), **fields)
             absent.append(started[index].get(depth) or Net(config, (), 0))
     return Comparison(claim, found, tuple(absent), example)

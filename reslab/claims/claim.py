@@ -108,7 +108,6 @@ class Claim:
     margin: float = 0.5  # in the measure's unit: within it "same" is the same, and "not lower" not lower
     note: str = ""
     task: str = "classification"  # whose runs alone are put to it
-    own_lr: bool = False  # whether arms may differ in the learning rate where each has the one of its profile
 
     @property
     def exact(self) -> bool:
@@ -123,5 +122,4 @@ class Claim:
     @property
     def contrasts(self) -> tuple[str, ...]:
         """What its arms may differ in besides what every claim's may: see reslab.claims.arms.NET."""
-        named = (name for name in ("precision", "target") if any(getattr(arm, name) for arm in self.arms))
-        return (*named, *["lr"] * self.own_lr)
+        return tuple(name for name in ("precision", "target") if any(getattr(arm, name) for arm in self.arms))

@@ -19,8 +19,7 @@ TASKS = (
         "Zhang et al. 2017, section III",
         arms=(Arm("none", 17, target="clean"), Arm("none", 17, target="noise")),
         parts=(Part("psnr", "higher"),),
-        note="Plain layers, the same noise and loss; each target with its profile's learning rate, or both with one.",
+        note="Plain layers, and the same noise, loss, optimizer and learning rate.",
         task="denoising",
-        own_lr=True,
     ),
 )

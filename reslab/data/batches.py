@@ -23,15 +23,20 @@ def resize(images: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def crop_and_mirror(
-    images: torch.Tensor, top: torch.Tensor, left: torch.Tensor, mirror: torch.Tensor, pad: int
+    images: torch.Tensor,
+    top: torch.Tensor,
+    left: torch.Tensor,
+    mirror: torch.Tensor,
+    pad: int = 0,
+    side: int | None = None,
 ) -> torch.Tensor:
-    """Pads images [N, H, W, C] by `pad` zeros on each side, crops back to H x W at (top, left) in [0, 2 * pad], then
-    mirrors where asked.
+    """Pads images [N, H, W, C] by `pad` zeros on each side, crops back to H x W, or to a square of `side`, at (top,
+    left), then mirrors where asked.
 
     One gather for the whole batch. Augmentation of He et al. 2015, section 4.2; zero is the mean image there, so pad
     after normalising.
     """
-    count, height, width = images.shape[:3]
+    count, height, width = images.shape[0], side or images.shape[1], side or images.shape[2]
     device = images.device
     columns = torch.arange(width, device=device).expand(count, width)
     columns = torch.where(mirror[:, None], width - 1 - columns, columns) + left[:, None]

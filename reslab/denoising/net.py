@@ -18,10 +18,13 @@ GREY, SPREAD = 0.5, 0.25  # what the first convolution takes for 0 and 1: about 
 UNITS = dict(clean=0.25, noise=0.07)
 LAST_STD = 0.01  # of the last convolution's weights at the start
 # So that a plain net of 17 layers learns in the time of a lesson to tell faint noise from a strong picture. Batch norm
-# begins with a shift where ReLU comes next: few values are negative then, and ReLU, which would cut half of them off in
-# each layer, leaves most as they are. And most of a kernel's variance is in its centre, so that pixels are not blurred
-# at once; with all of it there plain nets of 10,000 layers learn (Xiao et al. 2018, 1806.05393).
-SHIFT, CENTRE = 2.0, 0.9
+# begins with a shift where ReLU comes next. In most channels few values are negative then, and ReLU, which would cut
+# half of them off in each layer, leaves them as they are: there the picture gets through. In a share of CUTTING it cuts
+# off most: with none of these a layer is linear, and stays so for long. And most of a kernel's variance is in its
+# centre, so that pixels are not blurred at once; with all of it there plain nets of 10,000 layers learn (Xiao et al.
+# 2018, 1806.05393).
+SHIFT, CUT, CUTTING = 2.0, -0.5, 0.3
+CENTRE = 0.9
 
 
 class DnCNN(nn.Module):
@@ -99,7 +102,7 @@ def dncnn(
     for colour pictures. `target="clean"` asks the same layers for the picture itself; `shortcut="A"` adds the shortcuts
     of He et al. 2015 around every two of them.
 
-    He initialisation, gathered in the kernels' centres, and batch norm with a shift: see SHIFT and CENTRE. The last
+    He initialisation, gathered in the kernels' centres, and batch norm with shifts: see SHIFT and CENTRE. The last
     convolution, which no ReLU follows, begins with weights of std 0.01 and no bias: F starts near 0, or near grey.
     `generator` makes it reproducible; the rest is as in reslab.cifar_net.
 
@@ -131,6 +134,6 @@ def _begin_near_the_identity(net: DnCNN, added: set[str]) -> None:
         if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
             module.weight *= gather.to(module.weight.device)
         elif isinstance(module, nn.BatchNorm2d) and name not in added:
-            nn.init.constant_(module.bias, SHIFT)
+            module.bias.fill_(SHIFT)[: round(CUTTING * len(module.bias))] = CUT
     for conv in (net.stem.conv1, net.last):
         nn.init.zeros_(conv.bias)

@@ -8,8 +8,8 @@ import torch
 from ..data.draws import draws
 
 # Streams of random numbers, apart from those in reslab/data: the noise of training and of held-out pictures, its
-# strength, and which pictures are mirrored.
-TRAINING, HELD_OUT, STRENGTH, MIRROR = 7, 8, 9, 10
+# strength, which pictures are mirrored, and where patches are cut out (11 is in classical.py).
+TRAINING, HELD_OUT, STRENGTH, MIRROR, PATCH = 7, 8, 9, 10, 12
 
 
 def gaussian(count: int, *key: int, device: torch.device | str | None = None) -> torch.Tensor:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..data import Dataset
+from ..data.batches import crop_and_mirror
 from ..data.draws import draws
 from ..data.tensors import TensorSource
 from ..training.config import RunConfig
@@ -24,10 +25,10 @@ UNIT = 50
 class Denoising:
     """Gaussian noise of std `config.sigma` is taken away from pictures in memory (Zhang et al. 2017, section III).
 
-    A training picture is a whole picture of the data set or its mirror image, in a range of 0 to 1; with a range of
-    sigma each has a strength of its own. Noise is never cut off, so a noisy picture may leave the range. Held-out
-    pictures have their own noise, whatever the seed; with a range of sigma its strength grows evenly through it, from
-    picture to picture.
+    A training picture is a square of side `config.patch` cut out of a picture of the data set, or its mirror image, in
+    a range of 0 to 1. With a range of sigma each has a strength of its own. Noise is never cut off, so a noisy picture
+    may leave the range. Held-out pictures are whole and have their own noise, whatever the seed; with a range of sigma
+    its strength grows evenly through it, from picture to picture.
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class Denoising:
         batches, seed = self.source.batches, self.config.seed
         pixels = batches.images[batches.indices(iteration)[batches.mine]].float() / 255
         mirror = draws(batches.batch, seed, noise.MIRROR, iteration, device=self.device)[batches.mine] % 2 == 1
-        pixels = torch.where(mirror[:, None, None, None], pixels.flip(2), pixels)
-        clean = pixels.permute(0, 3, 1, 2)
+        side = self.config.patch
+        places = draws(2 * batches.batch, seed, noise.PATCH, iteration, device=self.device).view(2, -1)
+        top, left = places[:, batches.mine] % (pixels.shape[1] - side + 1)
+        clean = crop_and_mirror(pixels, top, left, mirror, side=side).permute(0, 3, 1, 2)
         whole = (batches.batch, *clean.shape[1:])
         drawn = noise.gaussian_pictures(whole, seed, noise.TRAINING, iteration, device=self.device)[batches.mine]
         key = (seed, noise.STRENGTH, iteration)

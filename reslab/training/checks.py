@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .config import RunConfig
 
 PRECISIONS = ("fp32", "bf16")
+OPTIMIZERS, SCHEDULES = ("sgd", "adamw"), ("drops", "linear")
+LEAST_PATCH = 8
 MOST_SIGMA = 255
 
 
@@ -32,7 +34,8 @@ def check(config: "RunConfig") -> None:
     _check_net(config)
     _check_data(config)
     _check_task(config)
-    require(config, config.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
+    for name, allowed in dict(precision=PRECISIONS, optimizer=OPTIMIZERS, lr_schedule=SCHEDULES).items():
+        require(config, getattr(config, name) in allowed, name, f"one of {', '.join(allowed)}")
     for name in ("width", "iterations", "log_every"):
         require(config, getattr(config, name) >= 1, name, "1 or more")
     for name in ("seed", "warmup_iterations", "weight_decay"):
@@ -44,7 +47,8 @@ def check(config: "RunConfig") -> None:
     require(config, 0 <= config.warmup_error <= 100, "warmup_error", "a percentage, 0 to 100")
     require(config, config.lr_plateau >= 0, "lr_plateau", "0 or more")
     require(config, not (config.lr_plateau and config.lr_drops), "lr_plateau", "0 where there are lr_drops")
-    drops = config.lr_drops
+    drops, stepped = config.lr_drops, config.lr_schedule == "drops"
+    require(config, stepped or not (drops or config.lr_plateau), "lr_schedule", "'drops' where lr is to drop")
     ordered = all(a < b for a, b in zip((0, *drops), (*drops, config.iterations), strict=True))
     require(config, ordered, "lr_drops", f"increasing iterations between 0 and iterations={config.iterations}")
 
@@ -109,9 +113,12 @@ def _check_task(config: "RunConfig") -> None:
         low, high = config.sigma if len(config.sigma) == 2 else (-1, -1)
         allowed = f"two whole numbers, the least and the greatest, from 0 to {MOST_SIGMA} and not both 0"
         require(config, 0 <= low <= high <= MOST_SIGMA and high > 0, "sigma", allowed)
+        fits = LEAST_PATCH <= config.patch <= config.image_size
+        require(config, fits, "patch", f"{LEAST_PATCH} to image_size={config.image_size}, which is whole pictures")
     else:
         require(config, config.target is None, "target", "nothing: it is for task='denoising'")
         require(config, config.sigma == (), "sigma", "nothing: it is for task='denoising'")
+        require(config, config.patch is None, "patch", "nothing: it is for task='denoising'")
     if config.task != "detection":
         require(config, config.pretrained is None, "pretrained", "nothing: it is for task='detection'")
     elif config.pretrained != NOT_PRETRAINED:

@@ -24,6 +24,7 @@ from .tasks import CLASSIFY, TASKS, net_maker
 LATER: dict[str, Any] = dict(activation_order="original", gate_bias=None, plugins=[], family="cifar")
 LATER |= dict(stem=None, stride_on=None, scale=[], colour=None, lr_plateau=0, found=None)
 LATER |= dict(task=CLASSIFY, target=None, sigma=[], pretrained=None)
+LATER |= dict(optimizer="sgd", lr_schedule="drops", patch=None)
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ class RunConfig:
     val_split: int = 0  # training images held out and evaluated instead of the test set; 5000 is the paper's 45k/5k
     iterations: int = FROM_PROFILE  # mini-batches until the end
     batch: int = FROM_PROFILE  # images a mini-batch
-    lr: float = FROM_PROFILE  # learning rate before the drops
+    lr: float = FROM_PROFILE  # learning rate before it falls
     lr_drops: tuple[int, ...] = FROM_PROFILE  # iterations at which the learning rate is divided by 10
     warmup_iterations: int = FROM_PROFILE  # linear ramp of the learning rate from 0; 0 is none
     warmup_error: float = FROM_PROFILE  # CIFAR nets, depth >= 110: lr / 10 until the training error is below this (%)
-    momentum: float = 0.9
+    momentum: float = 0.9  # of AdamW its beta1
     weight_decay: float = FROM_PROFILE
     precision: str = FROM_PROFILE  # "bf16" (autocast; weights stay float32) or "fp32"
     log_every: int = FROM_PROFILE  # iterations between log points: a row of metrics.csv, a checkpoint
@@ -68,6 +69,9 @@ class RunConfig:
     target: str | None = FROM_PROFILE  # denoising: the net's branch predicts the "noise" or the "clean" picture
     sigma: tuple[int, ...] = FROM_PROFILE  # denoising: least and greatest std of the noise, of 255; or one
     pretrained: str | None = FROM_PROFILE  # detection: torchvision's weights, which fix batch norm too, or "none"
+    optimizer: str = FROM_PROFILE  # "sgd" or "adamw"
+    lr_schedule: str = FROM_PROFILE  # "drops", or "linear": lr falls evenly, to 0 after the last iteration
+    patch: int | None = FROM_PROFILE  # denoising: side of the squares that are cut out of training pictures, pixels
 
     def __post_init__(self):
         require(self, self.task in TASKS, "task", f"one of {', '.join(TASKS)}")
@@ -93,12 +97,12 @@ class RunConfig:
             defaults["warmup_iterations"] = round(defaults["warmup_iterations"] * stretch)
             if defaults["lr_plateau"]:  # which counts log points
                 defaults["log_every"] = max(1, round(defaults["log_every"] * stretch))
-        if isinstance(defaults["lr"], dict):  # by what the net has to learn
-            defaults["lr"] = defaults["lr"].get(self.target or defaults["target"], 0.1)  # an unknown one is refused
-        if self.lr_drops:  # one of the two schedules
-            defaults["lr_plateau"] = 0
-        if self.lr_plateau:
-            defaults["lr_drops"] = ()
+        if self.lr_drops or self.lr_plateau:  # one of three schedules
+            defaults |= dict(lr_schedule="drops") | (dict(lr_plateau=0) if self.lr_drops else dict(lr_drops=()))
+        if (self.lr_schedule or defaults["lr_schedule"]) == "linear":
+            defaults |= dict(lr_drops=(), lr_plateau=0)
+        if defaults["patch"] and type(self.image_size) is int:
+            defaults["patch"] = min(defaults["patch"], self.image_size)
         depth = defaults["depth"] if self.depth is FROM_PROFILE else self.depth
         require(self, type(depth) is int, "depth", "a value of type int")
         if (self.family or defaults["family"]) == "imagenet":

@@ -22,6 +22,8 @@ def learning_rate(
     No scheduler state that could be lost or chained wrongly.
     """
     lr = config.lr / 10 ** sum(iteration >= drop for drop in (*config.lr_drops, *plateaus))
+    if config.lr_schedule == "linear":
+        lr *= 1 - iteration / config.iterations
     if iteration < config.warmup_iterations:
         lr *= (iteration + 1) / config.warmup_iterations
     if config.family == "cifar" and config.depth >= WARMUP_DEPTH and (warmup_end is None or iteration < warmup_end):

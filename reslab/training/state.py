@@ -19,6 +19,9 @@ from .processes import SOLO, Processes
 from .schedule import find_plateaus, learning_rate
 from .task import Task
 
+BETA2 = 0.999  # of AdamW
+OF_THE_DEVICE = {"lr", "capturable"}  # what an optimizer has in another form on a GPU, for a step to be recorded
+
 
 @dataclass
 class Window:
@@ -91,10 +94,7 @@ class State:
         trained = model
         if processes.count > 1:
             trained = parallel(net, lambda model: task.loss(model, task.batch(0))[0])
-        # fused: one pass over all weights. On a GPU the learning rate is a tensor, so that a recorded step reads it.
-        lr = torch.tensor(config.lr, device=device) if device.type == "cuda" else config.lr
-        recipe = dict(lr=lr, momentum=config.momentum, weight_decay=config.weight_decay)
-        optimizer, window = torch.optim.SGD(net.parameters(), **recipe, fused=True), Window.empty(device)
+        optimizer, window = make_optimizer(net, config, device), Window.empty(device)
 
         def update(*batch: torch.Tensor) -> None:
             loss, error = task.loss(trained, batch)
@@ -137,10 +137,10 @@ class State:
     def restore(self, saved: dict[str, Any], config: RunConfig) -> None:
         """Goes on from a checkpoint; to be called before the first step."""
         self.net.load_state_dict(saved["net"])
-        rates = [group["lr"] for group in self.optimizer.param_groups]
+        own = [{name: group[name] for name in OF_THE_DEVICE & set(group)} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(saved["optimizer"])
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate  # the kind of number that this device needs; set_learning_rate gives it its value
+        for group, as_here in zip(self.optimizer.param_groups, own, strict=True):
+            group |= as_here  # set_learning_rate gives the rate its value
         self.window.sums.copy_(saved["sums"])
         self.window.count.fill_(int(saved["count"]))
         self.iteration, self.warmup_end = saved["iteration"], saved["warmup_end"]
@@ -157,6 +157,16 @@ class State:
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
+
+
+def make_optimizer(net: nn.Module, config: RunConfig, device: torch.device) -> torch.optim.Optimizer:
+    """Fused: one pass over all weights. On a GPU the learning rate is a tensor, so that a recorded step reads it."""
+    on_gpu = device.type == "cuda"
+    lr = torch.tensor(config.lr, device=device) if on_gpu else config.lr
+    recipe = dict(lr=lr, weight_decay=config.weight_decay, fused=True)
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(net.parameters(), betas=(config.momentum, BETA2), capturable=on_gpu, **recipe)
+    return torch.optim.SGD(net.parameters(), momentum=config.momentum, **recipe)
 
 
 def seed(number: int, device: torch.device) -> None:
