@@ -73,9 +73,9 @@ class Run:
 
     def _config(self, content: bytes) -> "RunConfig":
         from .nets.plugins import kept_copy
-        from .training.config import RunConfig
+        from .training.config import RunConfig, before_there_were
 
-        values = json.loads(content)
+        values = before_there_were(json.loads(content))
         copies = [kept_copy(self.path / PLUGINS, name) for name in values.get("plugins", [])]
         return RunConfig.from_dict(values | dict(plugins=copies))
 

@@ -14,7 +14,7 @@ from reslab.figures import denoised_pictures, denoising_curves, net_colour, nois
 from reslab.lessons.denoising import Trial
 
 DIRECT, RESIDUAL, BOTH = (
-    RunConfig(task="denoising", target=target, shortcut=shortcut)
+    RunConfig(task="denoising", target=target, shortcut=shortcut, sigma=[25])
     for target, shortcut in (("clean", "none"), ("noise", "none"), ("noise", "A"))
 )
 RANGE = RunConfig(task="denoising", target="noise", shortcut="none", sigma=(0, 55))
@@ -110,10 +110,10 @@ def test_nets_for_a_range_are_dashed_and_told_by_name(tmp_path):
 
 
 def test_nets_that_differ_in_more_are_told_apart(tmp_path):
-    figure = denoising_curves([make_run(tmp_path, RESIDUAL), make_run(tmp_path, RESIDUAL, lr=0.01)])
+    figure = denoising_curves([make_run(tmp_path, RESIDUAL), make_run(tmp_path, RESIDUAL, lr=0.1)])
     drawn = [trace for trace in figure.data if trace.showlegend]
     assert len({trace.name for trace in drawn}) == 2 == len({trace.line.color for trace in drawn})
-    assert any("lr 0.01" in trace.name for trace in drawn)
+    assert any("lr 0.1" in trace.name for trace in drawn)
 
 
 def test_other_tasks_have_no_place_here(tmp_path):

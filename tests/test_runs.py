@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from reslab import RunConfig, RunStore
+from reslab import Run, RunConfig, RunStore
 from reslab.runs import COLUMNS
 
 ROW = dict(zip(COLUMNS, [3, 0.5, 0.1, 2.25, 87.5, 2.5, 90.0, 1.5, 800.0], strict=True))
@@ -49,6 +49,20 @@ def test_questions_that_make_no_sense_are_refused(store):
         _ = store.find(depth=8)[0].final
     with pytest.raises(ValueError, match="is new: weights are there when it is done"):
         store.find(depth=8)[0].weights()
+
+
+def test_a_run_is_what_it_was_when_profiles_change(store):
+    own = dict(task="denoising", profile="demo", lr=0.1, lr_drops=[350])
+    run = store.create(RunConfig.from_dict(own))
+    old = {name: value for name, value in run.config.to_dict().items() if name not in ("optimizer", "patch")}
+    del old["lr_schedule"]  # denoisers had none of the three at first
+    (run.path / "config.json").write_text(json.dumps(old))
+    config = Run(run.path).config
+    assert (config.optimizer, config.lr_schedule, config.patch, config.lr_drops) == ("sgd", "drops", 32, (350,))
+    classified = store.find(depth=8, seed=0)[0]
+    old = {name: v for name, v in classified.config.to_dict().items() if name not in ("optimizer", "lr_schedule")}
+    (classified.path / "config.json").write_text(json.dumps(old))
+    assert Run(classified.path).config == RunConfig(depth=8, profile="smoke")
 
 
 def test_a_folder_that_cannot_be_read_is_left_out_with_the_reason(store):

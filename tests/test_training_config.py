@@ -86,7 +86,7 @@ def test_a_run_has_one_schedule():
     stepped = RunConfig(task="denoising", lr_drops=(500,))  # whose profile says linear
     assert stepped.lr_schedule == "drops" and stepped.lr_drops == (500,)
     for own in (dict(lr_drops=(5,)), dict(lr_plateau=2)):
-        with pytest.raises(ValueError, match="lr_schedule='linear' is not possible; allowed: 'drops' where lr is to"):
+        with pytest.raises(ValueError, match="lr_schedule='linear' is not possible; allowed: 'drops' with lr_drops or"):
             RunConfig(profile="smoke", lr_schedule="linear", **own)
 
 

@@ -27,6 +27,7 @@ def test_every_field_of_the_other_tasks_changes_the_id():
     denoising += [dict(patch=12), dict(optimizer="sgd"), dict(lr_schedule="drops")]
     detection = [{}, dict(shortcut="none"), dict(image_size=64), dict(pretrained="IMAGENET1K_V1", width=64)]
     detection[-1] |= dict(shortcut="B", stem="imagenet")
+    assert RunConfig(**DENOISING, lr_schedule="drops").lr_drops == (6, 9)
     configs = [RunConfig(**DENOISING | own) for own in denoising] + [RunConfig(**DETECTION | own) for own in detection]
     assert len({config.id for config in configs}) == len(configs)
     for config in configs:

@@ -98,7 +98,7 @@ def test_without_a_front_end_the_first_picture_is_shown_at_three_strengths_with_
     *figures, note = panel.still()
     titles = [figure.layout.title.text for figure in figures]
     assert ["The cat with noise of σ = " in title and "80×53 pixels" in title for title in titles] == [True] * 3
-    assert [title.split("σ = ")[1].split("<")[0] for title in titles] == ["50", "20", "100"]
+    assert [title.split("σ = ")[1].split("<")[0] for title in titles] == ["50", "20", "75"]
     assert [len(figure.data) for figure in figures] == [9, 3, 3]
     assert "a slider for σ stands here" in note.data and not hasattr(panel, "widget")
     assert sum(len(figure.to_json()) for figure in figures) < 150_000

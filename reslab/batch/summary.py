@@ -4,7 +4,8 @@ from .appendix import SHORT, code_of
 from .facts import StudyFacts, divided
 from .progress import duration
 
-SETTING = ("dataset", "profile", "iterations", "batch", "lr", "precision", "width", "image_size")
+SETTING = ("dataset", "profile", "iterations", "batch", "optimizer", "lr", "lr_schedule", "precision")
+SETTING += ("width", "image_size", "patch")
 MACHINE = ("device_name", "device", "threads", "torch", "python")
 
 
@@ -29,7 +30,7 @@ def _setting(facts: StudyFacts) -> str:
     config, own = divided(run.config for run in facts.begun)
     provenance, _ = divided(run.provenance for run in facts.begun)
     axes = [name for name in (own[0] if own else {}) if name != "seed"]
-    told = ", ".join(f"{name} {config[name]}" for name in SETTING if name in config)
+    told = ", ".join(f"{name} {config[name]}" for name in SETTING if config.get(name) is not None)
     lines = [f"- {facts.done} of {len(facts.runs)} runs done, in {duration(facts.seconds)} of training altogether"]
     lines += [f"- The same in all: {told}"] if told else []
     lines += [f"- Different: {', '.join(axes)}"] if axes else []

@@ -31,7 +31,7 @@ def crop_and_mirror(
     side: int | None = None,
 ) -> torch.Tensor:
     """Pads images [N, H, W, C] by `pad` zeros on each side, crops back to H x W, or to a square of `side`, at (top,
-    left), then mirrors where asked.
+    left) in [0, H + 2 * pad - side], then mirrors where asked.
 
     One gather for the whole batch. Augmentation of He et al. 2015, section 4.2; zero is the mean image there, so pad
     after normalising.

@@ -148,11 +148,12 @@ def overrides(config: RunConfig) -> dict[str, Any]:
     if config.pretrained not in (None, NOT_PRETRAINED):
         names += ("width", "stem")  # those of the nets that have published weights
     identity = {name: getattr(config, name) for name in names}
-    standard = RunConfig(**identity, iterations=config.iterations)  # its drops are stretched with it
+    schedule = dict(iterations=config.iterations, lr_schedule=config.lr_schedule)  # drops are what these make of them
+    standard = RunConfig(**identity, **schedule)
     changed = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in (*identity, "seed", "found")}
     changed = {name: value for name, value in changed.items() if value != getattr(standard, name)}
     usual = TASKS[config.task].profiles[config.profile]
-    return changed | {n: getattr(config, n) for n in ("iterations", "pretrained") if getattr(config, n) != usual[n]}
+    return changed | {n: getattr(config, n) for n in (*schedule, "pretrained") if getattr(config, n) != usual[n]}
 
 
 def _labels(configs: list[RunConfig]) -> list[str]:

@@ -48,7 +48,12 @@ def check(config: "RunConfig") -> None:
     require(config, config.lr_plateau >= 0, "lr_plateau", "0 or more")
     require(config, not (config.lr_plateau and config.lr_drops), "lr_plateau", "0 where there are lr_drops")
     drops, stepped = config.lr_drops, config.lr_schedule == "drops"
-    require(config, stepped or not (drops or config.lr_plateau), "lr_schedule", "'drops' where lr is to drop")
+    require(
+        config,
+        stepped or not (drops or config.lr_plateau),
+        "lr_schedule",
+        "'drops' with lr_drops or lr_plateau; leave them out",
+    )
     ordered = all(a < b for a, b in zip((0, *drops), (*drops, config.iterations), strict=True))
     require(config, ordered, "lr_drops", f"increasing iterations between 0 and iterations={config.iterations}")
 

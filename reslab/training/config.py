@@ -27,6 +27,15 @@ LATER |= dict(task=CLASSIFY, target=None, sigma=[], pretrained=None)
 LATER |= dict(optimizer="sgd", lr_schedule="drops", patch=None)
 
 
+def before_there_were(values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a run, as its folder has them, with those that it is too old to have and that a profile may have
+    another value for by now. Denoisers that had no patch began with other weights, too: as `patch` is part of a
+    denoiser's id, none of them is taken for a newer run.
+    """
+    patch = values.get("image_size") if values.get("task") == "denoising" else None
+    return dict(optimizer="sgd", lr_schedule="drops", patch=patch) | values
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """Everything that determines a run's result. Fields left out take the profile's value; after construction every
@@ -63,7 +72,7 @@ class RunConfig:
     stride_on: str | None = FROM_PROFILE  # its bottlenecks: "3x3" (as in torchvision) or "1x1" (as in the paper)
     scale: tuple[int, ...] = FROM_PROFILE  # pictures: least and greatest length of the shorter side; 256, 480 for 224
     colour: float | None = None  # pictures: standard deviation of the colour augmentation; 0.1 unless given
-    lr_plateau: int = FROM_PROFILE  # log points without progress until lr is divided by 10; 0: at lr_drops instead
+    lr_plateau: int = FROM_PROFILE  # log points without progress until lr is divided by 10; 0: not by that
     found: Facts | None = None  # what is in the folder of pictures; found by looking, not to be given
     task: str = CLASSIFY  # "classification", "detection" or "denoising"
     target: str | None = FROM_PROFILE  # denoising: the net's branch predicts the "noise" or the "clean" picture
@@ -97,7 +106,7 @@ class RunConfig:
             defaults["warmup_iterations"] = round(defaults["warmup_iterations"] * stretch)
             if defaults["lr_plateau"]:  # which counts log points
                 defaults["log_every"] = max(1, round(defaults["log_every"] * stretch))
-        if self.lr_drops or self.lr_plateau:  # one of three schedules
+        if self.lr_drops or self.lr_plateau:  # at iterations, or where the error stays the same; or linear
             defaults |= dict(lr_schedule="drops") | (dict(lr_plateau=0) if self.lr_drops else dict(lr_drops=()))
         if (self.lr_schedule or defaults["lr_schedule"]) == "linear":
             defaults |= dict(lr_drops=(), lr_plateau=0)

@@ -103,7 +103,7 @@ def measure_all(
 
 def work(config: RunConfig) -> float:
     """In proportion to the multiply-adds of one step: channels double where size halves, so layers cost the same."""
-    size = config.image_size / 4 if config.stem == "imagenet" else config.image_size
+    size = config.image_size / 4 if config.stem == "imagenet" else config.patch or config.image_size
     return config.depth * config.width**2 * size**2 * config.batch
 
 

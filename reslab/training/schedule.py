@@ -18,7 +18,8 @@ def learning_rate(
 
     `warmup_end` is the iteration at which the running training error fell below `config.warmup_error`, None while it
     has not; only CIFAR nets of depth 110 and more look at it: they train at lr / 10 until then (He et al. 2015, section
-    4.2). `plateaus` are the iterations that find_plateaus() names; with `config.lr_plateau` it is divided by 10 there.
+    4.2). With `config.lr_schedule` "linear" it falls evenly, to 0 after the last iteration, once the ramp is over.
+    `plateaus` are the iterations that find_plateaus() names; with `config.lr_plateau` it is divided by 10 there.
     No scheduler state that could be lost or chained wrongly.
     """
     lr = config.lr / 10 ** sum(iteration >= drop for drop in (*config.lr_drops, *plateaus))

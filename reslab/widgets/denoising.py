@@ -50,7 +50,9 @@ class Denoising(Panel):
     def still(self):
         first = next(iter(self.pictures))
         figures = [self.figure(first, self.sigma, SIDE_STILL)]
-        figures += [self.figure(first, share * self.sigma, SIDE_STILL, ["picture"]) for share in SHARES_STILL]
+        figures += [
+            self.figure(first, min(MOST, share * self.sigma), SIDE_STILL, ["picture"]) for share in SHARES_STILL
+        ]
         return [*figures, html(f'<p class="reslab-hint">{STILL}</p>')]
 
     def figure(self, picture: str, sigma: float, side: int = SIDE, rows: Iterable[str] = ROWS) -> go.Figure:

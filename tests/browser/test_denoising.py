@@ -55,14 +55,14 @@ def test_the_slider_the_zoom_and_a_picture_of_ones_own(lab, request):
         run_all(page, len(CELLS))
         panel = page.locator(".reslab-denoising")
         title, pictures = panel.locator(".gtitle"), panel.locator(".imagelayer image")
-        expect(title).to_contain_text("The cat with noise of σ = 25", timeout=60_000)
+        expect(title).to_contain_text("The cat with noise of σ = 50", timeout=60_000)
         expect(pictures).to_have_count(3 * 5)
         expect(panel).to_contain_text("residual with shortcuts")
         before = pictures.nth(1).get_attribute("href")
 
         handle = panel.locator(".widget-slider .noUi-handle")
         handle.press("ArrowRight")
-        expect(title).to_contain_text("σ = 26", timeout=30_000)
+        expect(title).to_contain_text("σ = 51", timeout=30_000)
         assert pictures.nth(1).get_attribute("href") != before
 
         first = panel.locator(".nsewdrag").first.bounding_box()
@@ -79,9 +79,9 @@ def test_the_slider_the_zoom_and_a_picture_of_ones_own(lab, request):
             page.screenshot(path=f"{shots}/{re.sub(r'[^a-z]', '', request.node.name)}.png")
 
         panel.get_by_role("button", name="held-out pictures").click()
-        expect(title).to_contain_text("Held-out pictures with noise of σ = 26", timeout=30_000)
+        expect(title).to_contain_text("Held-out pictures with noise of σ = 51", timeout=30_000)
         hand_over(panel, "mine.png", gradient())
-        expect(title).to_contain_text("Your picture with noise of σ = 26", timeout=30_000)
+        expect(title).to_contain_text("Your picture with noise of σ = 51", timeout=30_000)
         expect(title).to_contain_text("60×40 pixels")
         hand_over(panel, "poem.txt", b"a poem")
         expect(page.locator(".reslab-trouble")).to_contain_text("poem.txt is no picture that can be read")

@@ -20,7 +20,7 @@ NAMES = ("direct", "residual", "residual with shortcuts")
 
 
 def test_denoising(tmp_path):
-    small = dict(seeds=2, pictures=20, levels=[5, 25])
+    small = dict(sigma=25, seeds=2, pictures=20, levels=[5, 25])
     notebook = papermill("08_denoising.ipynb", tmp_path, "-y", json.dumps(small))
     runs: dict[tuple, list] = {}
     for run in sorted(RunStore(tmp_path / "runs"), key=lambda run: run.config.seed):
