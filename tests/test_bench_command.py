@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from reslab.bench import command, machine, speed
 from reslab.cli import app
 from reslab.figures import speed as speed_figure
+from reslab.precision import precisions_of
 from reslab.training.estimate import Speed
 
 NUMBERS = {
@@ -89,10 +90,11 @@ def test_one_command_measures_prints_and_writes(tmp_path, small, baseline):
     result = json.loads(out.read_text())
     assert set(result) >= {"machine", "commit", "dirty", "date", "pairs", "rows"}
     assert (result["pairs"], result["baseline"]) == (2, "trainer.py")
-    assert set(result["machine"]["flops_per_second"]) == {"fp32", "bf16"}
+    precisions = precisions_of(torch.device("cpu"))
+    assert set(result["machine"]["flops_per_second"]) == set(precisions)
     assert result["machine"]["bytes_per_second"]["median"] > 0
     names = [(row["depth"], row["precision"]) for row in result["rows"]]
-    assert names == [(8, "fp32"), (8, "bf16"), (14, "fp32"), (14, "bf16")]
+    assert names == [(depth, precision) for depth in (8, 14) for precision in precisions]
     for row in result["rows"]:
         assert set(row) >= NUMBERS
         assert row["baseline_images_per_second"] == 100

@@ -71,7 +71,7 @@ def test_a_process_that_fails_is_said():
 
 def test_peak_memory_is_that_of_a_real_process(monkeypatch):
     monkeypatch.delenv("RESLAB_DATA", raising=False)
-    monkeypatch.setattr(overheads, "PRECISIONS", ("fp32",))
+    monkeypatch.setattr(overheads, "precisions_of", lambda device: ("fp32",))
     (row,) = overheads.peak_memory(None, quiet, SMOKE)
     assert 0.1 < row["median"] < 2 and row["ok"]  # torch alone is some hundred MiB
     assert row["unit"] == "GiB" and "on shapes" in row["what"]
@@ -81,6 +81,7 @@ def test_peak_memory_is_that_of_a_real_process(monkeypatch):
 def test_peak_memory_is_that_of_cifar10_where_it_is(monkeypatch, data, dataset):
     asked = []
     monkeypatch.setenv("RESLAB_DATA", data)
+    monkeypatch.setattr(overheads, "precisions_of", lambda device: ("fp32", "bf16"))
     monkeypatch.setattr(overheads, "python_says", lambda *arguments: (asked.append(arguments), str(3 << 30))[1])
     rows = overheads.peak_memory(None, quiet)
     assert [(row["median"], row["ok"]) for row in rows] == [(3, False), (3, False)]

@@ -62,3 +62,15 @@ def test_precisions_are_the_same_within_half_a_point(tmp_path, fp32, bf16, verdi
     assert found.words == verdict and found.findings[0].margin == 0.5 and "fp32" in found.numbers[0].net
     assert "precision" not in found.setting
     assert one(runs, "shortcut-plain").verdict == "undecided"  # each precision a setting of its own elsewhere
+
+
+def test_a_run_in_bf16_on_a_device_without_it_says_nothing_of_bf16(tmp_path):
+    runs = make_net(tmp_path, [9.0, 9.1], precision="fp32") + make_net(tmp_path, [9.0, 9.1], precision="bf16")
+    for run in runs:
+        (run.path / "provenance.json").write_text('{"precision": "fp32"}')
+    found = one(runs, "precision-bf16")
+    assert found.verdict == "undecided"
+    assert "No finished run of ResNet-20, bf16 (2 computed in fp32, for lack of a device with bf16)" in found.missing
+    for run in runs[2:]:
+        (run.path / "provenance.json").write_text('{"precision": "bf16"}')
+    assert one(runs, "precision-bf16").numbers[1].n == 2

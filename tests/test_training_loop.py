@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from reslab import RunConfig, RunStore, cifar_net, load_dataset, train
+from reslab import RunConfig, RunStore, cifar_net, load_dataset, precision, train
 from reslab.data.batches import Batches, resize
 from reslab.training import checkpoint
 from reslab.training.loop import RunFailed, pick_device
@@ -88,11 +88,20 @@ def test_run_folder_is_complete(run):
     assert provenance["device"] == str(pick_device()) and provenance["threads"] == torch.get_num_threads()
 
 
-def test_bf16_stays_near_fp32_and_keeps_float32_weights(run, tmp_path):
+def test_bf16_stays_near_fp32_and_keeps_float32_weights(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda kind: True)  # or emulates it
     half = train(dataclasses.replace(CONFIG, precision="bf16"), tmp_path)
     assert {t.dtype for n, t in half.weights().items() if "num_batches" not in n} == {torch.float32}
     assert half.column("train_loss") == pytest.approx(run.column("train_loss"), rel=0.05)
     assert half.column("train_loss") != run.column("train_loss")
+    assert half.provenance["precision"] == "bf16"
+
+
+def test_without_products_of_bf16_a_run_in_bf16_computes_in_float32_and_says_so(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda kind: False)
+    half = train(dataclasses.replace(CONFIG, precision="bf16"), tmp_path)
+    assert half.column("train_loss") == run.column("train_loss")
+    assert half.config.precision == "bf16" and half.provenance["precision"] == "fp32"
 
 
 def test_seeds_differ(run, tmp_path):

@@ -93,6 +93,7 @@ def _config(run: Run) -> dict[str, Any]:
 def _flat(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Without the times of sittings, and with each part of the data's fingerprint as a value of its own."""
     flat = {n: v for n, v in provenance.items() if n not in (*SITTING, "dataset_fingerprint", "precision")}
+    flat |= {"computed in": provenance["precision"]} if "precision" in provenance else {}
     prints = provenance.get("dataset_fingerprint", {})
     return flat | {f"{part} data": str(value) for part, value in prints.items()}
 

@@ -6,7 +6,7 @@ from .progress import duration
 
 SETTING = ("dataset", "profile", "iterations", "batch", "optimizer", "lr", "lr_schedule", "precision")
 SETTING += ("width", "image_size", "patch")
-MACHINE = ("device_name", "device", "threads", "torch", "python")
+MACHINE = ("device_name", "device", "computed in", "threads", "torch", "python")
 
 
 def summary(facts: StudyFacts) -> str:

@@ -12,9 +12,10 @@ import torch
 
 from ..batch.spec import Experiment
 from ..data import load_dataset
-from ..training.checks import PRECISIONS
+from ..precision import precisions_of
 from ..training.config import RunConfig
 from ..training.estimate import measure
+from ..training.loop import pick_device
 from .children import python_says, python_takes
 from .clock import spread
 from .machine import describe, source
@@ -113,7 +114,7 @@ def peak_memory(data: Path | None, report: Report, config: RunConfig | None = No
     given = data or os.environ.get("RESLAB_DATA")
     dataset = "cifar10" if given else "shapes"
     rows = []
-    for precision in PRECISIONS:
+    for precision in precisions_of(pick_device()):
         run = config or RunConfig(
             56, profile="short", dataset=dataset, precision=precision, iterations=12, log_every=12
         )

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..fast import accelerate
 from ..nets.anatomy import anatomy
+from ..precision import BF16, computed_in
 from .named import Named
 
 FORWARD, BOTH = "forward", "forward + backward"
@@ -22,7 +23,8 @@ NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "Sto
 class RunningNet:
     """A net and its numbers: depth, parameters, multiply_adds (of one image, forward).
 
-    A `fast` one runs channels last and in bf16, whatever the others do, in the form in which it trains (reslab.fast).
+    A `fast` one runs channels last and, where the device has it, in bf16, whatever the others do, in the form in which
+    it trains (reslab.fast).
     Raises ValueError if that form cannot be had, or if the net does not take images of `size` pixels a side, None being
     the size that it was made for.
     """
@@ -30,7 +32,7 @@ class RunningNet:
     def __init__(self, named: Named, device: torch.device, size: int | None, precision: str, channels_last: bool):
         self.named, self.device, self.size = named, device, size or named.size
         self.channels_last = channels_last or named.fast
-        self.precision = "bf16" if named.fast else precision
+        self.precision = computed_in(BF16, device) if named.fast else precision
         net = named.make()
         with self._sentences(1):
             self._count(net)

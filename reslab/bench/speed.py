@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..fast import kept_heap
-from ..training.checks import PRECISIONS
+from ..precision import precisions_of
 from ..training.config import RunConfig
 from ..training.estimate import measure
 from ..training.loop import pick_device, repeatable
@@ -56,28 +56,29 @@ class Plan:
 
 def measure_speed(plan: Plan, report: Report) -> dict[str, Any]:
     """Everything in `plan`, measured in turns: machine, commit, dirty, date, pairs, the baseline's name, rows (see
-    make_row), one for each depth and precision, and the projected seconds of the paper's four runs.
+    make_row), one for each depth and precision that the device has, and the projected seconds of the paper's four runs.
 
     Raises BaselineFailed if the baseline does not work.
     """
     device = pick_device(plan.device)
-    members = len(plan.depths) * (bool(plan.baseline) + 1 + len(PRECISIONS))
-    tell = _Told(report, members + plan.pairs * (members + len(PRECISIONS) + 1) + len(PAPER_RUNS))
+    precisions = precisions_of(device)
+    members = len(plan.depths) * (bool(plan.baseline) + 1 + len(precisions))
+    tell = _Told(report, members + plan.pairs * (members + len(precisions) + 1) + len(PAPER_RUNS))
     # As train() does, or the steps would not be those of a run.
     with repeatable(torch.get_num_threads(), device), kept_heap():
         values = _take_turns(plan, device, tell)
         projected = _project(device, tell)
-    limits = {name: spread(values[None, name]) for name in (*PRECISIONS, "copy")}
+    limits = {name: spread(values[None, name]) for name in (*precisions, "copy")}
     rows = []
     for depth in plan.depths:
         samples = {name: measured for (of, name), measured in values.items() if of == depth}
-        for precision in PRECISIONS:
+        for precision in precisions:
             config = plan.config(depth, precision)
             work = step_work(config)
             limit = work.limit(limits[precision].median, limits["copy"].median)
             rows.append(make_row(depth, precision, samples, work, limit, config.batch))
     rates = dict(
-        flops_per_second={precision: limits[precision]._asdict() for precision in PRECISIONS},
+        flops_per_second={precision: limits[precision]._asdict() for precision in precisions},
         bytes_per_second=limits["copy"]._asdict(),
     )
     return dict(
@@ -94,7 +95,7 @@ def _take_turns(plan: Plan, device: torch.device, tell: "_Told") -> dict[tuple[i
     """What each round gave, by depth and contestant; with None for the depth, the machine's rates."""
     contestants = _contestants(plan, device)
     _warm_up(contestants, tell)
-    turns = {(None, precision): partial(matrix_rate, precision, device) for precision in PRECISIONS}
+    turns = {(None, precision): partial(matrix_rate, precision, device) for precision in precisions_of(device)}
     turns[None, "copy"] = partial(copy_rate, device)
     turns |= {(depth, name): who.block for depth, them in contestants.items() for name, who in them.items()}
     return interleaved(turns, plan.pairs, lambda who, index: tell(_name(*who), f"{index + 1} of {plan.pairs}"))
@@ -123,7 +124,7 @@ def _contestants(plan: Plan, device: torch.device) -> dict[int, dict[str, Contes
         if plan.baseline:
             them["baseline"] = Baseline(plan.baseline, depth, plan.archive, plan.steps)
         them["eager"] = Reslab(plan.config(depth), images, device, compiled=False, steps=plan.steps)
-        for precision in PRECISIONS:
+        for precision in precisions_of(device):
             config = plan.config(depth, precision)
             them[precision] = Reslab(config, images, device, compiled=True, steps=plan.steps)
     return found

@@ -65,10 +65,10 @@ def timing_sentence(result: dict[str, Any]) -> str:
     """What measure_timings's result was measured on, with which counts."""
     m, rows = result["machine"], result["rows"]
     sizes = " and ".join(f"{size}x{size}" for size in sorted({row["size"] for row in rows}))
-    fast = any(row["net"].startswith("fast:") for row in rows)
+    fast = {row["precision"] for row in rows if row["net"].startswith("fast:")}
     kinds = {(row["precision"], row["channels_last"]) for row in rows if not row["net"].startswith("fast:")}
     how = [f"{precision}{', channels last' * last}" for precision, last in kinds]
-    how += ["fast: bf16, channels last, accelerated as in training"] * fast
+    how += [f"fast: {precision}, channels last, accelerated as in training" for precision in fast]
     counts = f"{result['batches']} batches timed in turns, {result['warm_up']} before them to warm up"
     return f"{_name(m)}, torch {m['torch']}, {_commit(result)}. Images of {sizes}; {counts}; {'; '.join(how)}."
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from ..fast import kept_heap
+from ..precision import PRECISIONS
 from ..threads import torch_threads
-from ..training.checks import PRECISIONS
 from ..training.loop import pick_device
 from .machine import describe, source
 from .named import named_net

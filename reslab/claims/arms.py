@@ -27,6 +27,7 @@ class Net:
     runs: tuple[Run, ...]  # done, by seed; those that count
     unfinished: int  # runs that are not
     unprobed: tuple[Run, ...] = ()  # done, by seed, without a result of the probes that a claim reads
+    in_fp32: int = 0  # runs in bf16, done, that do not count because their device had none
     _found: dict[str, dict[int, Any]] = field(default_factory=dict, compare=False, repr=False)  # probe, seed: result
 
     @property
@@ -36,6 +37,14 @@ class Net:
     @cached_property
     def _rows(self) -> list[list[dict]]:
         return [run.metrics for run in self.runs]
+
+    def in_its_precision(self) -> "Net":
+        """The same net, of which only those runs count that computed in the precision of the config: see
+        reslab.precision.
+        """
+        wanted = self.config.precision
+        runs = tuple(run for run in self.runs if run.provenance.get("precision", wanted) == wanted)
+        return replace(self, runs=runs, in_fp32=len(self.runs) - len(runs))
 
     def probed(self, probes: Sequence[str]) -> "Net":
         """The same net, of which only those runs count that have a result of each of these probes, with its standard
@@ -134,6 +143,7 @@ def comparisons(claim: Claim, nets: Iterable[Net]) -> list[Comparison]:
     settings: dict[Hashable, list[Net]] = defaultdict(list)
     for net in nets:
         if net.config.task == claim.task and any(arm.matches(net.config) for arm in claim.arms):
+            net = net.in_its_precision() if "precision" in claim.contrasts else net
             settings[_setting(claim, net.config)].append(net.probed(claim.probes))
     complete = [found for group in settings.values() if (found := _complete(claim, group))]
     groups = [] if complete else [nets for nets in settings.values() if _may_lack(nets[0].config)]

@@ -32,11 +32,17 @@ def absent(comparison: "Comparison") -> Missing:
         names = " and ".join(comparison.label(net.config) for net in unprobed)
         said.append(f"{names} not probed yet: {_command(comparison)}.")
     if untrained:
-        started = [f" ({net.unfinished} unfinished)" * bool(net.unfinished) for net in untrained]
-        names = [comparison.label(net.config) + rest for net, rest in zip(untrained, started, strict=True)]
+        names = [comparison.label(net.config) + _rest(net) for net in untrained]
         no_setting = "" if comparison.example else ", in any one profile"
         said.append(f"No finished run of {' and '.join(names)}{no_setting}.")
     return Missing(" ".join(said), *_wanted(comparison, comparison.absent, ENOUGH))
+
+
+def _rest(net: "Net") -> str:
+    """What there is of a net none of whose runs counts."""
+    if net.in_fp32:
+        return f" ({net.in_fp32} computed in fp32, for lack of a device with bf16)"
+    return f" ({net.unfinished} unfinished)" * bool(net.unfinished)
 
 
 def undecided(comparison: "Comparison", findings: Sequence[Finding], verdict: str, level: float) -> Missing:

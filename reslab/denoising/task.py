@@ -8,6 +8,7 @@ from ..data import Dataset
 from ..data.batches import crop_and_mirror
 from ..data.draws import draws
 from ..data.tensors import TensorSource
+from ..precision import autocast
 from ..training.config import RunConfig
 from ..training.processes import SOLO, Processes
 from ..training.task import as_source, seeded_net
@@ -65,8 +66,7 @@ class Denoising:
 
     def _estimate(self, net: nn.Module, noisy: torch.Tensor) -> torch.Tensor:
         """Under bf16 the layers but the last run in autocast; weights, their updates and the result are float32."""
-        bf16 = self.config.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
+        with autocast(self.config.precision, self.device):
             return net(noisy)
 
     def loss(self, net: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

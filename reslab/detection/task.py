@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from ..nets.imagenet import imagenet_net
+from ..precision import BF16, computed_in
 from ..training.config import RunConfig
 from ..training.processes import SOLO, Processes
 from ..training.state import seed
@@ -34,7 +35,7 @@ class Detection:
         net = config.make_net(torch.Generator().manual_seed(config.seed))
         if config.pretrained != NOT_PRETRAINED:
             self._load_pretrained(net)
-        net.bf16 = config.precision == "bf16"
+        net.bf16 = computed_in(config.precision, self.device) == BF16
         return net.to(self.device, memory_format=torch.channels_last)
 
     def _load_pretrained(self, net: Detector) -> None:

@@ -10,12 +10,12 @@ from ..nets.cifar import check_depth
 from ..nets.imagenet import STEMS, check_imagenet_depth
 from ..nets.orders import check_order
 from ..nets.registry import shortcut_class
+from ..precision import PRECISIONS
 from .tasks import CLASSIFY, NOT_PRETRAINED, TASKS
 
 if TYPE_CHECKING:
     from .config import RunConfig
 
-PRECISIONS = ("fp32", "bf16")
 OPTIMIZERS, SCHEDULES = ("sgd", "adamw"), ("drops", "linear")
 LEAST_PATCH = 8
 MOST_SIGMA = 255

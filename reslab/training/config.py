@@ -62,7 +62,7 @@ class RunConfig:
     warmup_error: float = FROM_PROFILE  # CIFAR nets, depth >= 110: lr / 10 until the training error is below this (%)
     momentum: float = 0.9  # of AdamW its beta1
     weight_decay: float = FROM_PROFILE
-    precision: str = FROM_PROFILE  # "bf16" (autocast; weights stay float32) or "fp32"
+    precision: str = FROM_PROFILE  # "bf16" (autocast, where the device has it; weights stay float32) or "fp32"
     log_every: int = FROM_PROFILE  # iterations between log points: a row of metrics.csv, a checkpoint
     activation_order: str = "original"  # where BN and ReLU stand in a block: see reslab.nets.ORDERS
     gate_bias: float | None = None  # that a gating shortcut's gates start from; None: the shortcut's own, or no gate

@@ -17,6 +17,7 @@ from torch import nn
 
 from ..data import FOLDER
 from ..nets.imagenet import imagenet_net
+from ..precision import FP32, autocast
 from ..runs import Run
 from .loop import pick_device, repeatable
 from .sources import opened
@@ -66,7 +67,7 @@ def evaluate(
     device, net = pick_device(device), run.net()
     with repeatable(torch.get_num_threads(), device), opened(config, device, data, workers) as source:
         batches = source.held_out() if views == 1 else source.held_out(views=views)
-        return score(net, batches, views, device, bf16=config.precision == "bf16")
+        return score(net, batches, views, device, config.precision)
 
 
 def evaluate_published(
@@ -109,7 +110,7 @@ def score(
     batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
     views: int,
     device: torch.device,
-    bf16: bool = False,
+    precision: str = FP32,
 ) -> Evaluation:
     """The error of `net` over batches of images, float [n, 3, H, W], or [n, views, 3, H, W] with several, and labels
     [n].
@@ -119,7 +120,7 @@ def score(
     with torch.inference_mode():
         for images, labels in batches:
             images = images if views == 1 else images.flatten(0, 1)
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
+            with autocast(precision, device):
                 logits = net(images.contiguous(memory_format=torch.channels_last)).float()
             if views > 1:  # the logarithm of the mean softmax: logits again, in the same order
                 logits = logits.view(len(labels), views, -1).log_softmax(-1).logsumexp(1) - math.log(views)

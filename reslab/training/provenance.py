@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..files import write_json
+from ..precision import computed_in
 from ..runs import Run
 from .config import RunConfig
 
@@ -44,8 +45,8 @@ def versions() -> dict[str, Any]:
 def provenance(
     config: RunConfig, fingerprint: dict[str, Any], device: torch.device, compiled: bool, processes: int
 ) -> dict[str, Any]:
-    """Git commit and dirty flag, versions, device, processes, threads of each, compiled, precision and data fingerprint
-    of a sitting.
+    """Git commit and dirty flag, versions, device, processes, threads of each, compiled, the precision that it computes
+    in (see reslab.precision) and data fingerprint of a sitting.
     """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return dict(
@@ -56,7 +57,7 @@ def provenance(
         processes=processes,
         threads=torch.get_num_threads(),
         compiled=compiled,
-        precision=config.precision,
+        precision=computed_in(config.precision, device),
         dataset_fingerprint=fingerprint,
     )
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from ..data import Dataset
 from ..data.tensors import TensorSource
+from ..precision import autocast
 from .config import RunConfig
 from .processes import SOLO, Processes
 from .sources import Source
@@ -69,9 +70,7 @@ class Classification:
 
     def _logits(self, net: nn.Module, images: torch.Tensor) -> torch.Tensor:
         """Float32 logits; under bf16 the layers run in autocast, weights and their updates stay float32."""
-        bf16 = self.config.precision == "bf16"
-        # No cache of bf16 weights: each is used once a step, and a CUDA graph could not follow it.
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
+        with autocast(self.config.precision, self.device):
             return net(images).float()
 
     def loss(self, net: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

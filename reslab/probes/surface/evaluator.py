@@ -10,6 +10,7 @@ from torch import nn
 
 from ...fast import kept_heap
 from ...fast.fold import Folded
+from ...precision import computed_in
 from ...threads import torch_threads
 from ...training.loop import repeatable
 from .plane import Plane
@@ -32,7 +33,7 @@ class Evaluator:
         self._net = copy.deepcopy(net).to(images.device).eval().requires_grad_(False)
         self._vector = put_on(self._net)
         self._variances = [m.running_var for m in self._net.modules() if isinstance(m, nn.BatchNorm2d)]
-        self._folded = Folded(self._net, DTYPES[precision])
+        self._folded = Folded(self._net, DTYPES[computed_in(precision, images.device)])
         self._batches, self._labels = self._folded.batches(images), labels
         self._threads, self._inside = torch.get_num_threads(), ExitStack()
 
