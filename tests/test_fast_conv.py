@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from reslab.fast.conv import LANES, WINOGRAD, Affine, FoldedConv, Mean, innermost
+from reslab.fast.conv import WINOGRAD, Affine, FoldedConv, Mean, innermost, lanes
 
 # Relative to the spread of the results: float32's largest error; the root mean square of bfloat16's, which has 8 bits.
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 2e-2}
@@ -80,7 +80,7 @@ def test_three_by_three(channels, kernels, height, width, relu, dtype):
     folded = make(conv, bn, relu=relu, kernels=True, dtype=dtype)
     folded.refold()
     assert folded.winograd
-    x, residual = random(LANES, channels, height, width), random(LANES, kernels, height, width, seed=2)
+    x, residual = random(lanes(), channels, height, width), random(lanes(), kernels, height, width, seed=2)
     assert_near(folded(x), oracle(conv, bn, x, None, relu), dtype)
     assert_near(folded(innermost(x), residual), oracle(conv, bn, x, residual, relu), dtype)
 
@@ -93,7 +93,7 @@ def test_other_kernels_with_a_bias_of_their_own(side, stride, padding, dtype):
     conv = nn.Conv2d(5, 12, side, stride, padding)
     folded = make(conv, kernels=True, dtype=dtype)
     folded.refold()
-    x = random(LANES, 5, 11, 14)
+    x = random(lanes(), 5, 11, 14)
     assert_near(folded(x), oracle(conv, None, x), dtype)
 
 
@@ -103,7 +103,7 @@ def test_option_as_residual_is_subsampled_and_zero_padded(stride, kernels):
     conv, bn = nn.Conv2d(6, 10, 3, stride, 1, bias=False), norm(10)
     folded = make(conv, bn, relu=True, stride=stride, offset=2, kernels=kernels)
     folded.refold()
-    x = random(LANES, 6, 8, 8)
+    x = random(lanes(), 6, 8, 8)
     residual = F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 2, 2))
     with torch.inference_mode():
         assert_near(folded(x, x), oracle(conv, bn, x, residual, True), torch.float32)
@@ -112,8 +112,8 @@ def test_option_as_residual_is_subsampled_and_zero_padded(stride, kernels):
 def test_an_image_depends_on_no_other_bit_for_bit():
     folded = make(nn.Conv2d(8, 8, 3, 1, 1), kernels=True)
     folded.refold()
-    x = random(LANES, 8, 6, 6)
-    shuffled = torch.randperm(LANES, generator=torch.Generator().manual_seed(0))
+    x = random(lanes(), 8, 6, 6)
+    shuffled = torch.randperm(lanes(), generator=torch.Generator().manual_seed(0))
     assert torch.equal(folded(x)[shuffled], folded(x[shuffled]))
     one = x.clone()
     one[1:] = float("nan")
@@ -124,7 +124,7 @@ def test_weights_count_as_they_were_when_refolded():
     conv = nn.Conv2d(4, 4, 3, 1, 1, bias=False)
     folded = make(conv, kernels=True)
     folded.refold()
-    x = random(LANES, 4, 5, 5)
+    x = random(lanes(), 4, 5, 5)
     before = folded(x)
     conv.weight.data.mul_(2)
     assert torch.equal(folded(x), before)
@@ -143,7 +143,7 @@ def test_threads_that_are_first_together_point_at_numbers_that_stay(monkeypatch)
 
     monkeypatch.setattr(folded, "gives", both_here)
     with ThreadPoolExecutor(2) as threads:
-        calls = [threads.submit(folded.call, (LANES, 4, 5, 5), 0, None, 0) for _ in range(2)]
+        calls = [threads.submit(folded.call, (lanes(), 4, 5, 5), 0, None, 0) for _ in range(2)]
     (stays,) = folded._numbers.values()
     assert [call.result().numbers for call in calls] == [ctypes.addressof(stays)] * 2
 
@@ -152,7 +152,7 @@ def test_a_residual_that_is_too_small_is_never_read():
     folded = make(nn.Conv2d(4, 4, 3, 1, 1), kernels=True)
     folded.refold()
     with pytest.raises(AssertionError):
-        folded(random(LANES, 4, 5, 5), random(LANES, 4, 1, 1))
+        folded(random(lanes(), 4, 5, 5), random(lanes(), 4, 1, 1))
 
 
 def test_what_the_kernel_cannot_do_is_torchs():
@@ -170,7 +170,7 @@ def test_what_the_kernel_cannot_do_is_torchs():
 
 
 def test_a_norm_alone_and_the_mean_keep_the_layout():
-    bn, x = norm(6), innermost(random(LANES, 6, 3, 5))
+    bn, x = norm(6), innermost(random(lanes(), 6, 3, 5))
     affine = Affine(bn)
     affine.refold()
     torch.testing.assert_close(affine(x), bn(x))

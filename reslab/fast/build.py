@@ -26,7 +26,10 @@ SIGNATURES: dict[str, dict[str, tuple[list[type], type | None]]] = dict(
         for precision in ("float32", "bfloat16")
         for name, types in (("forward", FORWARD), ("backward", BACKWARD))
     },
-    conv=dict(convolve=([INT64, POINTER], None), convolve_block=([], INT64), convolve_bfloat16=([], INT64)),
+    conv=dict(
+        convolve=([INT64, POINTER], None),
+        **{f"convolve_{name}": ([], INT64) for name in ("lanes", "block", "bfloat16")},
+    ),
 )
 
 

@@ -1,8 +1,8 @@
 // Convolution, bias, the shortcut's addition and ReLU as one kernel, forward only; activations are float32.
 //
-// The lanes of a vector are 16 images: memory is pixels x channels x images, so that nothing depends on how many
-// channels there are, and every step below is the same arithmetic on 16 images at once. What comes out for an image
-// does not depend on the other 15.
+// The lanes of a vector are images: memory is pixels x channels x images, so that nothing depends on how many channels
+// there are, and every step below is the same arithmetic on LANES images at once. What comes out for an image does not
+// depend on the others.
 //
 // A 3x3 convolution with stride 1 is Winograd's F(4x4, 3x3) (Lavin & Gray 2015, 1509.09308): 36 products in place of
 // 144 for 4x4 pixels. Its points are 0, +-sqrt(1/2), +-sqrt(2) and infinity, which round less than the usual 0, +-1,
@@ -21,14 +21,16 @@
 
 namespace {
 
-using Lanes = float __attribute__((vector_size(64)));
-
-// A block is KERNELS x PLACES sums of products, as many as fit into the registers.
-#ifdef __AVX512F__
-constexpr int KERNELS = 8, PLACES = 2;
+// A vector is one register: of two, the compiler keeps none there. A block is KERNELS x PLACES sums of products, as many
+// as stay in registers.
+#if defined(__AVX512F__)
+constexpr int LANES = 16, KERNELS = 8, PLACES = 2;
+#elif defined(__AVX__)
+constexpr int LANES = 8, KERNELS = 6, PLACES = 2;
 #else
-constexpr int KERNELS = 4, PLACES = 1;
+constexpr int LANES = 4, KERNELS = 4, PLACES = 2;
 #endif
+using Lanes = float __attribute__((vector_size(LANES * sizeof(float))));
 
 struct Shape {
     int64_t channels, height, width, kernels, out_height, out_width, side, stride, padding;
@@ -279,6 +281,9 @@ void run(const Shape &s, const After &after, Memory g, const float *u, bool fast
 
 }  // namespace
 
+// How many images a call takes.
+extern "C" int64_t convolve_lanes() { return LANES; }
+
 // How many kernels a block of the packed weights holds.
 extern "C" int64_t convolve_block() { return KERNELS; }
 
@@ -291,7 +296,7 @@ extern "C" int64_t convolve_bfloat16() {
 #endif
 }
 
-// One convolution. x: [height][width][channels][16], and so on for y and the residual, which may be null.
+// One convolution. x: [height][width][channels][LANES], and so on for y and the residual, which may be null.
 // u: Winograd's [36][blocks][units][block], else [blocks][side x side][units][block].
 struct Call {
     const int64_t *numbers;

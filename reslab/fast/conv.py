@@ -9,7 +9,6 @@ from torch import nn
 
 from .build import kernels
 
-LANES = 16  # images at a time, as in conv.cpp
 # G of Winograd's F(4x4, 3x3): what a kernel's three rows, and then its columns, become. The points are conv.cpp's.
 A, B = 0.5**0.5, 2**0.5
 ROWS = [[1, 0, 0], *[[1, p, p * p] for p in (A, -A, B, -B)], [0, 0, 1]]
@@ -27,8 +26,8 @@ class FoldedConv(nn.Module):
     """relu(bn(conv(x)) + residual), with or without any but the convolution, bn with its running statistics.
 
     `residual` is added as option A does: every `stride`-th pixel, its channels from `offset` on. With `kernels` (on a
-    CPU, LANES images at a time) reslab's own kernel does it all, in the layout of `innermost`: activations are float32,
-    and with `dtype` bfloat16 products are of that, where the CPU has them. Otherwise torch does it in `dtype`.
+    CPU, `lanes()` images at a time) reslab's own kernel does it all, in the layout of `innermost`: activations are
+    float32, and with `dtype` bfloat16 products are of that, where the CPU has them. Otherwise torch does it in `dtype`.
     Call `refold` before the first use, and after the weights of `conv` or `norm` have changed.
     """
 
@@ -103,7 +102,7 @@ class FoldedConv(nn.Module):
         """The kernel's arguments for images [N, C, H, W] at the address x, a residual (its shape, its address), and the
         address of the result.
         """
-        assert shape[0] == LANES
+        assert shape[0] == lanes()
         added = residual[0] if residual else None
         if (shape, added) not in self._numbers:  # made once: it takes longer than the call
             conv, (height, width, channels, _) = self._layers[0], self.gives(shape)
@@ -161,6 +160,11 @@ def innermost(x: torch.Tensor) -> torch.Tensor:
 def kernels_of_conv() -> ctypes.CDLL:
     """The compiled conv.cpp. Raises BuildError."""
     return kernels("conv")
+
+
+def lanes() -> int:
+    """How many images the compiled kernel takes at a time: those of this CPU's widest vectors. Raises BuildError."""
+    return kernels_of_conv().convolve_lanes()
 
 
 def _packed(weight: torch.Tensor, winograd: bool, pairs: bool) -> torch.Tensor:

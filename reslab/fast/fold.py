@@ -12,7 +12,7 @@ from torch import fx, nn
 from ..nets.shortcuts import IdentityPadded
 from ..threads import torch_threads
 from .build import BuildError, kernels
-from .conv import LANES, Affine, FoldedConv, Mean, innermost
+from .conv import Affine, FoldedConv, Mean, innermost, lanes
 from .fuse import LookingIn, is_module, only
 from .tape import tape
 
@@ -70,8 +70,8 @@ class Folded:
         if not self.kernels:
             images = images.to(self.precision).contiguous(memory_format=torch.channels_last)
             return list(images.split(BATCH if images.device.type == "cpu" else GPU_BATCH))
-        padded = F.pad(images, (0, 0, 0, 0, 0, 0, 0, -len(images) % LANES))
-        return [innermost(batch) for batch in padded.split(LANES)]
+        padded = F.pad(images, (0, 0, 0, 0, 0, 0, 0, -len(images) % lanes()))
+        return [innermost(batch) for batch in padded.split(lanes())]
 
     def __call__(self, batches: Sequence[torch.Tensor]) -> torch.Tensor:
         """Logits, float32 [images of all batches, classes]."""

@@ -24,7 +24,7 @@ class Step:
 
 
 class Taped(nn.Module):
-    """What the last of `steps` gives for LANES images, laid out by `innermost`; only the first reads the images.
+    """What the last of `steps` gives for `lanes()` images, laid out by `innermost`; only the first reads the images.
 
     One by one, the steps take Python a tenth of the time, and the lock that lets in one thread. What comes out is to be
     read before the same thread's next call.
