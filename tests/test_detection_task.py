@@ -48,7 +48,7 @@ def test_a_runs_net_evaluates_to_what_its_last_row_says(undisturbed):
     with opened(CONFIG, CPU) as source:
         task = Detection(CONFIG, source, CPU)
         net = undisturbed.net().to(memory_format=torch.channels_last)
-        net.bf16 = True
+        net.bf16 = computed_in(CONFIG.precision, CPU) == "bf16"
         found = task.evaluate(net)
     assert found == {name: undisturbed.final[name] for name in found}
 
