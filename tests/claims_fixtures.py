@@ -33,7 +33,7 @@ def make_run(store: Path, train: float, test: float, state: str = "done", early:
 
 def find(run: Run, probe: str, result: Any) -> None:
     """Puts down that the probe found this in the run's net, with its standard settings."""
-    kept(run, probe, PROBES[probe].standard, lambda: result)
+    kept(run, probe, PROBES[probe].settings(), lambda: result)
 
 
 def probed(store: Path, probe: str, results: Sequence[Any], **fields) -> list[Run]:

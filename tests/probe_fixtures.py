@@ -10,9 +10,13 @@ from reslab.probes.probing import Probe
 from reslab.probes.results import kept
 
 STANDARD = dict(images=3, split="test")
-FAKE = Probe("tests.probe_fixtures", dict(at="initial"))
+FAKE = Probe("tests.probe_fixtures", "initial")
 asked: list[tuple[str, str, Any, Any]] = []  # run, at, data and device, each time that it really measured
 BAD_DEPTH = 20  # of nets that it cannot be put to
+
+
+def settings(at: str) -> dict[str, Any]:
+    return STANDARD | dict(at=at)
 
 
 def measured(
@@ -24,4 +28,4 @@ def measured(
         asked.append((run.id, at, data, device))
         return dict(depth=run.config.depth)
 
-    return kept(run, "fake", STANDARD | dict(at=at), measure)["depth"]
+    return kept(run, "fake", settings(at), measure)["depth"]

@@ -33,7 +33,7 @@ def test_nets_are_looked_into_between_training_and_report(tmp_path):
     assert code == 0 and "Then its nets are looked into: fake." in text
     runs = RunStore(tmp_path / "runs").find("done")
     assert len(runs) == 2 and done.id in {run.id for run in runs}
-    assert all(result(run, "fake", FAKE.standard) == dict(depth=8) for run in runs)
+    assert all(result(run, "fake", FAKE.settings()) == dict(depth=8) for run in runs)
     assert "Looking into the nets, fake: 2 of 2 results are still missing." in text
     assert text.index("res8 seed 0, fake: ") < text.index("Report: ") and "reslab probe" not in text
     code, text = go(study, tmp_path)

@@ -22,7 +22,7 @@ def test_a_file_of_the_run_folder_is_what_is_read(tmp_path):
     """Written as reslab.probes.results says, without any of its code."""
     run = make_run(tmp_path, 1, 9, depth=20)
     (run.path / "probes").mkdir()
-    content = dict(settings=PROBES["responses"].standard, result=[dict(name="stem.conv", std=0.5), dict(std=0.25)])
+    content = dict(settings=PROBES["responses"].settings(), result=[dict(name="stem.conv", std=0.5), dict(std=0.25)])
     find(run, "responses", [])  # to learn the file's name
     (path,) = (run.path / "probes").iterdir()
     path.write_text(json.dumps(content))

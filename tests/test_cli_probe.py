@@ -49,6 +49,14 @@ def test_runs_are_named_or_chosen(runs):
     assert nothing.exit_code == 0 and "no such run is done in" in nothing.stderr and nothing.stdout == ""
 
 
+@pytest.mark.parametrize(("given", "at"), [("trained", "trained"), ("350", 350)])
+def test_when_the_net_is_looked_at_can_be_said(runs, given, at):
+    done = reslab("probe", "fake", runs["more"].id, "--at", given)
+    assert done.exit_code == 0 and [asked[1] for asked in probe_fixtures.asked] == [at]
+    reslab("probe", "fake", runs["more"].id)  # as claims read it: another result
+    assert [asked[1] for asked in probe_fixtures.asked] == [at, "initial"]
+
+
 def test_what_is_wrong_is_a_sentence(runs, tmp_path):
     probes = reslab("probe", "fakes")
     assert probes.exit_code == 2 and "did you mean 'fake'" in probes.stderr
@@ -65,7 +73,7 @@ def test_what_the_claims_read_stands_in_the_table(runs, monkeypatch):
     from reslab.probes.results import kept
 
     result = [dict(name="a", std=0.25), dict(name="b", std=0.5)]
-    kept(runs["more"], "responses", PROBES["responses"].standard, lambda: result)
+    kept(runs["more"], "responses", PROBES["responses"].settings(), lambda: result)
     done = reslab("probe", "responses", runs["more"].id)
     assert done.stdout.splitlines()[1].split("  ")[-1] == "response of a layer: 0.375"
 

@@ -54,9 +54,9 @@ def test_what_one_run_cannot_be_put_to_keeps_no_other_from_it(tmp_path):
 
 def test_results_are_found_in_a_store_on_a_url_too(tmp_path):
     runs = [make_run(tmp_path, 1, 9, depth=depth) for depth in (8, 14)]
-    kept(runs[1], "fake", FAKE.standard, lambda: dict(depth=14))
+    kept(runs[1], "fake", FAKE.settings(), lambda: dict(depth=14))
     there = [in_memory(RunStore(tmp_path), "probed").run(run.config) for run in runs]
-    assert found_in(there, "fake", FAKE.standard) == [None, dict(depth=14)]
+    assert found_in(there, "fake", FAKE.settings()) == [None, dict(depth=14)]
     assert lacking(there, ["fake"]) == [(there[0], "fake")]
 
 
@@ -72,11 +72,13 @@ def test_a_real_probe_measures_what_the_claims_read(name, tmp_path):
     from reslab.claims.measures import MEASURES
 
     module = inspect.getmodule(PROBES[name].measure)
-    assert module is not None and json.loads(json.dumps(PROBES[name].standard)) == PROBES[name].standard
+    assert module is not None and json.loads(json.dumps(PROBES[name].settings())) == PROBES[name].settings()
     run = reslab.train(RunConfig(8, "A", "smoke", iterations=3), tmp_path, device="cpu")
     (one,) = probe([run], [name], device="cpu")
     assert one.failure == "" and lacking([run], [name]) == []
-    found = result(run, name, PROBES[name].standard)
+    found = result(run, name, PROBES[name].settings())
+    (before,) = probe([run], [name], device="cpu", at="initial")
+    assert before.failure == "" and result(run, name, PROBES[name].settings("initial")) is not None
     for measure in (measure for measure in MEASURES.values() if measure.probe == name):
         assert isinstance(measure.read(found, run.config), float)
     assert any(name in claim.probes for claim in CLAIMS.values())

@@ -54,7 +54,7 @@ class Net:
             return self
         for probe in probes:
             if probe not in self._found:  # the folders are asked once, however many claims want to know
-                found = zip(self.runs, found_in(self.runs, probe, PROBES[probe].standard), strict=True)
+                found = zip(self.runs, found_in(self.runs, probe, PROBES[probe].settings()), strict=True)
                 self._found[probe] = {run.config.seed: result for run, result in found if result is not None}
         seeds = set.intersection(*(set(self._found[probe]) for probe in probes))
         runs = tuple(run for run in self.runs if run.config.seed in seeds)

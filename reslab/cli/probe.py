@@ -32,6 +32,13 @@ def probe_command(
     store: Store = None,
     data: Data = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... Default: the best one here.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="trained; initial; or an iteration after which the run recorded its weights. Default: as claims read "
+            "them, signals initial and the others trained."
+        ),
+    ] = None,
 ) -> None:
     """Look into the nets of finished runs: responses, signals, lesions, roughness.
 
@@ -43,14 +50,14 @@ def probe_command(
     wanted = list(PROBES) if names == ALL else list(dict.fromkeys(filter(None, names.split(","))))
     check_probes(wanted)
     chosen = _chosen(RunStore(store), runs or [], filters)
-    told = []
-    for one in probe(chosen, wanted, data, device):
+    told, when = [], int(at) if at and at.isdigit() else at
+    for one in probe(chosen, wanted, data, device, when):
         told.append(one)
         if one.seconds is not None:
             at = f"{len(told)} of {len(chosen) * len(wanted)}"
             print(f"{at}: {one.run.id}, {one.probe}: {one.failure or _took(one)}", file=sys.stderr)
     if told:
-        show(["run", "probe", "took", "found"], [_row(one) for one in told], right=(2,))
+        show(["run", "probe", "took", "found"], [_row(one, when) for one in told], right=(2,))
     if any(one.failure for one in told):
         raise typer.Exit(1)
 
@@ -73,18 +80,18 @@ def _took(one: "Probed") -> str:
     return "" if one.seconds is None else f"{one.seconds:.1f} s"
 
 
-def _row(one: "Probed") -> list[str]:
+def _row(one: "Probed", at: str | int | None) -> list[str]:
     if one.failure:
         return [one.run.id, one.probe, "", f"failed: {one.failure}"]
-    return [one.run.id, one.probe, _took(one), _found(one)]
+    return [one.run.id, one.probe, _took(one), _found(one, at)]
 
 
-def _found(one: "Probed") -> str:
+def _found(one: "Probed", at: str | int | None) -> str:
     """What the claims read of it, such as "response, mean over layers: 0.312"."""
     from ..claims.measures import MEASURES
     from ..probes.probing import PROBES
     from ..probes.results import found_in
 
-    (result,) = found_in([one.run], one.probe, PROBES[one.probe].standard)
+    (result,) = found_in([one.run], one.probe, PROBES[one.probe].settings(at))
     its = [measure for measure in MEASURES.values() if measure.probe == one.probe]
     return "; ".join(f"{m.label}: {m.unit.value(m.read(result, one.run.config))}" for m in its)

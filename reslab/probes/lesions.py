@@ -13,7 +13,8 @@ from ..nets.blocks import Block
 from ..nets.shortcuts import Plain
 from ..runs import Run
 from .results import kept
-from .subject import subject
+from .settling import settled_subject
+from .subject import TRAINED
 
 STANDARD: dict[str, Any] = dict(images=1000, split="test")
 BATCH = 250  # images at a time: larger ones leave the caches
@@ -168,12 +169,21 @@ def single_lesions(study: LesionStudy) -> SingleLesions:
     return SingleLesions(whole, tuple(reversed(found)), study.chance)
 
 
-def measured(run: Run, data: str | Path | None = None, device: str | torch.device | None = None) -> SingleLesions:
-    """The single lesions of a trained run with the STANDARD settings, from its folder if they were measured before."""
+def settings(at: str | int = TRAINED) -> dict[str, Any]:
+    """Under which a result is kept."""
+    return STANDARD if at == TRAINED else STANDARD | dict(at=at)
+
+
+def measured(
+    run: Run, at: str | int = TRAINED, data: str | Path | None = None, device: str | torch.device | None = None
+) -> SingleLesions:
+    """The single lesions of a run that is done, as trained or `at` another time (before the first iteration with
+    settled statistics), with the STANDARD settings; from its folder if they were measured before.
+    """
 
     def measure() -> dict[str, Any]:
-        shown = subject(run, **STANDARD, data=data, device=device)
+        shown = settled_subject(run, at, **STANDARD, data=data, device=device)
         return asdict(single_lesions(LesionStudy(shown.net, shown.images, shown.labels)))
 
-    found = kept(run, "lesions", STANDARD, measure)
+    found = kept(run, "lesions", settings(at), measure)
     return SingleLesions(found["error"], tuple(Lesion(**each) for each in found["blocks"]), found["chance"])

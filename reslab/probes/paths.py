@@ -20,8 +20,8 @@ from torch import nn
 from ..nets.blocks import Block
 from ..runs import Run
 from .results import kept
-from .settling import settled
-from .subject import INITIAL, TRAINED, subject
+from .settling import settled_subject
+from .subject import TRAINED
 
 STANDARD: dict[str, Any] = dict(images=8, split="test", samples=20, seed=0)  # and `at`
 
@@ -168,10 +168,9 @@ def measured(
     """
 
     def measure() -> dict[str, Any]:
-        shown = subject(run, at, STANDARD["images"], STANDARD["split"], data, device)
+        shown = settled_subject(run, at, STANDARD["images"], STANDARD["split"], data, device)
         chosen = dict(samples=STANDARD["samples"], seed=STANDARD["seed"])
-        net = settled(shown.net, shown.images) if at == INITIAL else shown.net
-        found = gradient_by_path_length(net, shown.images, shown.labels, **chosen)
+        found = gradient_by_path_length(shown.net, shown.images, shown.labels, **chosen)
         return dict(gradient=found.gradient, share=found.share)
 
     found = kept(run, "paths", STANDARD | dict(at=at), measure)

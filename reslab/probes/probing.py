@@ -1,8 +1,8 @@
 """Runs put to probes, each measured once with its standard settings: what the claims read, and `reslab probe` does."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,31 +11,32 @@ from ..data import DataError
 from ..names import check_names
 from ..runs import Run
 from .results import found_in
-from .subject import INITIAL
+from .subject import INITIAL, TRAINED
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A probe whose module has STANDARD, the settings that claims compare, and measured(run, data, device), which keeps
-    what it finds with them; `more` are settings that are measured's own arguments.
+    """A probe whose module has measured(run, at, data, device), which keeps what it finds, and settings(at), under
+    which it does; `at` is when claims look at the net: see reslab.probes.subject.
     """
 
     module: str
-    more: Mapping[str, Any] = field(default_factory=dict)
+    at: str | int = TRAINED
 
-    @property
-    def standard(self) -> dict[str, Any]:
-        """The settings under which the result is kept."""
-        return {**import_module(self.module).STANDARD, **self.more}
+    def settings(self, at: str | int | None = None) -> dict[str, Any]:
+        """The settings under which the result is kept; those that claims compare if `at` is None."""
+        return import_module(self.module).settings(self.at if at is None else at)
 
-    def measure(self, run: Run, data: str | Path | None = None, device: str | None = None) -> None:
+    def measure(
+        self, run: Run, data: str | Path | None = None, device: str | None = None, at: str | int | None = None
+    ) -> None:
         """Sees to it that the run's folder has the result. Raises ValueError for a run that is not done."""
-        import_module(self.module).measured(run, **self.more, data=data, device=device)
+        import_module(self.module).measured(run, self.at if at is None else at, data, device)
 
 
 PROBES = {
     "responses": Probe("reslab.probes.responses"),
-    "signals": Probe("reslab.probes.signals", dict(at=INITIAL)),
+    "signals": Probe("reslab.probes.signals", INITIAL),
     "lesions": Probe("reslab.probes.lesions"),
     "roughness": Probe("reslab.probes.surface.roughness"),
 }
@@ -56,21 +57,26 @@ class Probed:
     failure: str = ""
 
 
-def lacking(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Run, str]]:
+def lacking(runs: Sequence[Run], names: Sequence[str], at: str | int | None = None) -> list[tuple[Run, str]]:
     """Those of the runs, which are done, and probes whose result with standard settings is not there: run by run."""
-    found = {name: found_in(runs, name, PROBES[name].standard) for name in names}
+    found = {name: found_in(runs, name, PROBES[name].settings(at)) for name in names}
     return [(run, name) for place, run in enumerate(runs) for name in names if found[name][place] is None]
 
 
 def probe(
-    runs: Sequence[Run], names: Sequence[str], data: str | Path | None = None, device: str | None = None
+    runs: Sequence[Run],
+    names: Sequence[str],
+    data: str | Path | None = None,
+    device: str | None = None,
+    at: str | int | None = None,
 ) -> Iterator[Probed]:
     """Puts each run to each probe, run by run, and tells how that went as it goes; what is there is not measured again.
+    The nets are looked at as they were `at` some time (see reslab.probes.subject), or if that is None when claims do.
 
     Stopped at any moment it goes on there when it is called again. What one run cannot be put to keeps no other from
     it: `failure` says what a user can do about it.
     """
-    missing = set(lacking([run for run in runs if run.state == "done"], names))
+    missing = set(lacking([run for run in runs if run.state == "done"], names, at))
     for run in runs:
         for name in names:
             if run.state == "done" and (run, name) not in missing:
@@ -78,7 +84,7 @@ def probe(
                 continue
             began, failure = time.perf_counter(), ""
             try:
-                PROBES[name].measure(run, data, device)
+                PROBES[name].measure(run, data, device, at)
             except (ValueError, OSError, DataError) as error:
                 failure = str(error)
             yield Probed(run, name, time.perf_counter() - began, failure)

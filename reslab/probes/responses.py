@@ -12,7 +12,8 @@ from torch import nn
 from ..runs import Run
 from .layers import weighted_layers
 from .results import kept
-from .subject import subject
+from .settling import settled_subject
+from .subject import TRAINED
 
 STANDARD: dict[str, Any] = dict(images=1000, split="test")
 BATCH = 250  # images at a time: larger ones leave the caches
@@ -55,11 +56,20 @@ def _add(moments: list[float], output: torch.Tensor) -> None:
     moments[2] += values.square().sum().item()
 
 
-def measured(run: Run, data: str | Path | None = None, device: str | torch.device | None = None) -> list[Response]:
-    """The responses of a trained run with the STANDARD settings, from its folder if they were measured before."""
+def settings(at: str | int = TRAINED) -> dict[str, Any]:
+    """Under which a result is kept."""
+    return STANDARD if at == TRAINED else STANDARD | dict(at=at)
+
+
+def measured(
+    run: Run, at: str | int = TRAINED, data: str | Path | None = None, device: str | torch.device | None = None
+) -> list[Response]:
+    """The responses of a run that is done, as trained or `at` another time (before the first iteration with settled
+    statistics), with the STANDARD settings; from its folder if they were measured before.
+    """
 
     def measure() -> list[dict[str, Any]]:
-        shown = subject(run, **STANDARD, data=data, device=device)
+        shown = settled_subject(run, at, **STANDARD, data=data, device=device)
         return [asdict(each) for each in responses(shown.net, shown.images)]
 
-    return [Response(**each) for each in kept(run, "responses", STANDARD, measure)]
+    return [Response(**each) for each in kept(run, "responses", settings(at), measure)]

@@ -1,9 +1,14 @@
 """Nets whose batch norms know some pictures, though they were never trained."""
 
 import copy
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
+
+from ..runs import Run
+from .subject import INITIAL, Subject, subject
 
 
 @torch.no_grad()
@@ -18,3 +23,9 @@ def settled(net: nn.Module, images: torch.Tensor) -> nn.Module:
             module.momentum = None  # the mean over all batches, of which there is one
     twin(images)
     return twin.eval()
+
+
+def settled_subject(run: Run, at: str | int, *how: Any, **fields: Any) -> Subject:
+    """`subject`, whose batch norms have the statistics of its own pictures if it was never trained."""
+    shown = subject(run, at, *how, **fields)
+    return replace(shown, net=settled(shown.net, shown.images)) if at == INITIAL else shown

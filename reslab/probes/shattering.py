@@ -11,8 +11,8 @@ from torch import nn
 
 from ..runs import Run
 from .results import kept
-from .settling import settled
-from .subject import INITIAL, subject
+from .settling import settled_subject
+from .subject import INITIAL
 
 STANDARD: dict[str, Any] = dict(points=128, lines=4, images=128, split="test")  # and `at`
 BATCH = 64  # points at a time
@@ -75,10 +75,9 @@ def measured(
     lines, points = STANDARD["lines"], STANDARD["points"]
 
     def measure() -> dict[str, Any]:
-        shown = subject(run, at, STANDARD["images"], STANDARD["split"], data, device)
-        net = settled(shown.net, shown.images) if at == INITIAL else shown.net
+        shown = settled_subject(run, at, STANDARD["images"], STANDARD["split"], data, device)
         found = [
-            gradient_correlation(net, *shown.images[first : first + 2], points, int(shown.labels[first])).values
+            gradient_correlation(shown.net, *shown.images[first : first + 2], points, int(shown.labels[first])).values
             for first in range(0, 2 * lines, 2)
         ]
         return dict(values=[sum(values) / len(values) for values in zip(*found, strict=True)])

@@ -106,15 +106,20 @@ def gradient_spread(signals: Sequence[Signal]) -> float:
     return math.log10(largest / smallest) if smallest > 0 else math.inf
 
 
+def settings(at: str | int = INITIAL) -> dict[str, Any]:
+    """Under which a result is kept."""
+    return STANDARD | dict(at=at)
+
+
 def measured(
     run: Run, at: str | int = INITIAL, data: str | Path | None = None, device: str | torch.device | None = None
 ) -> list[Signal]:
-    """The signals of a run that is done, before its first iteration or `at` "trained", with the STANDARD settings; from
-    its folder if they were measured before.
+    """The signals of a run that is done, before its first iteration or `at` another time, with the STANDARD settings;
+    from its folder if they were measured before.
     """
 
     def measure() -> list[dict[str, Any]]:
         shown = subject(run, at, **STANDARD, data=data, device=device)
         return [asdict(each) for each in signals(shown.net, shown.images, shown.labels)]
 
-    return [Signal(**each) for each in kept(run, "signals", STANDARD | dict(at=at), measure)]
+    return [Signal(**each) for each in kept(run, "signals", settings(at), measure)]

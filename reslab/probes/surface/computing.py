@@ -8,8 +8,8 @@ from torch import nn
 
 from ...runs import Run
 from ..recorded import recorded_iterations, recorded_weights
-from ..settling import settled
-from ..subject import INITIAL, net_at, subject
+from ..settling import settled_subject
+from ..subject import net_at
 from .evaluator import Evaluator
 from .grid import FOLDER, Grid
 from .plan import PATH, RANDOM, Plan
@@ -40,8 +40,8 @@ def surface(
     plan = plan or Plan(**fields)
     grid = Grid(run.path / FOLDER / plan.name)
     if grid.header is None or grid.look()[1]:
-        seen = subject(run, plan.at, plan.images, plan.split, data, device)
-        net = settled(seen.net, seen.images) if plan.at == INITIAL else seen.net
+        seen = settled_subject(run, plan.at, plan.images, plan.split, data, device)
+        net = seen.net
         plane = plane_of(run, plan, net)
         if grid.header is None:
             grid.begin(_header(run, plan, plane, net, seen.name, len(seen.labels)))

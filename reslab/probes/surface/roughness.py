@@ -11,6 +11,7 @@ import torch
 
 from ...runs import Run
 from ..results import kept
+from ..subject import TRAINED
 from .plan import Plan
 from .result import Surface
 
@@ -67,16 +68,23 @@ def _negative(loss: np.ndarray) -> float:
     return float((smallest < -NOISE * middle).mean())
 
 
-def measured(run: Run, data: str | Path | None = None, device: str | torch.device | None = None) -> Roughness:
-    """The roughness around a trained run with the STANDARD settings, the mean over their planes, from its folder if it
-    was measured before. Raises ValueError for a run that is not done.
+def settings(at: str | int = TRAINED) -> dict[str, Any]:
+    """Under which a result is kept."""
+    return STANDARD if at == TRAINED else STANDARD | dict(at=at)
+
+
+def measured(
+    run: Run, at: str | int = TRAINED, data: str | Path | None = None, device: str | torch.device | None = None
+) -> Roughness:
+    """The roughness around a run that is done, as trained or `at` another time, with the STANDARD settings, the mean
+    over their planes; from its folder if it was measured before. Raises ValueError for a run that is not done.
     """
     from .computing import surface  # here, with what evaluates nets
 
     def measure() -> dict[str, float]:
-        settings = dict(STANDARD)
-        planes = [Plan(**settings, seed=seed) for seed in settings.pop("seeds")]
+        fields = dict(STANDARD)
+        planes = [Plan(**fields, seed=seed, at=at) for seed in fields.pop("seeds")]
         found = [rough(surface(run, plan, data, device), run.config.facts.classes) for plan in planes]
         return asdict(Roughness(mean(each.roughness for each in found), mean(each.negative for each in found)))
 
-    return Roughness(**kept(run, "roughness", STANDARD, measure))
+    return Roughness(**kept(run, "roughness", settings(at), measure))
