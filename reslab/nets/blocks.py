@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from .convolution import Conv2d
 from .orders import ORDERS
 from .registry import Shortcut, is_a_users
 from .shortcuts import Plain
@@ -49,7 +50,7 @@ class Block(nn.Module):
         strided = self.kernels.index(3) if stride_on == "3x3" else 0
         for i, kernel in enumerate(self.kernels):
             inside, outside = widths[i : i + 2]
-            conv = nn.Conv2d(inside, outside, kernel, stride if i == strided else 1, kernel // 2, bias=False)
+            conv = Conv2d(inside, outside, kernel, stride if i == strided else 1, kernel // 2, bias=False)
             norm = nn.BatchNorm2d(inside if "bn" in ORDERS[order].leading else outside)
             for name, layer in ((f"conv{i + 1}", conv), (f"bn{i + 1}", norm), (f"relu{i + 1}", nn.ReLU())):
                 if name in (*self.steps, *last):

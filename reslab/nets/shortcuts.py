@@ -15,6 +15,7 @@ and conv1x1 have weights there instead. He et al. 2015 is arXiv 1512.03385, He e
 import torch
 from torch import nn
 
+from .convolution import Conv2d
 from .registry import Shortcut, register
 
 
@@ -45,7 +46,7 @@ class Projection(Shortcut):
 
     def build(self):
         if self.projects:
-            self.conv = nn.Conv2d(self.in_channels, self.out_channels, 1, self.stride, bias=False)
+            self.conv = Conv2d(self.in_channels, self.out_channels, 1, self.stride, bias=False)
             self.bn = nn.BatchNorm2d(self.out_channels)
 
     @property
@@ -111,7 +112,7 @@ class Gated(Shortcut):
     gate_bias = -6.0
 
     def build(self):
-        self.conv = nn.Conv2d(self.in_channels, self.out_channels, 1, self.stride)
+        self.conv = Conv2d(self.in_channels, self.out_channels, 1, self.stride)
         nn.init.constant_(self.conv.bias, self.gate_bias)
         self.sigmoid = nn.Sigmoid()
 
@@ -150,7 +151,7 @@ class Convolution(Shortcut):
     source = "He et al. 2016, section 3.1, figure 2e and table 1"
 
     def build(self):
-        self.conv = nn.Conv2d(self.in_channels, self.out_channels, 1, self.stride, bias=False)
+        self.conv = Conv2d(self.in_channels, self.out_channels, 1, self.stride, bias=False)
 
     def merge(self, x, fx):
         return fx + self.conv(x)
@@ -217,7 +218,7 @@ class Concatenation(Shortcut):
     source = "Huang et al. 2017 (DenseNet), 1608.06993, without its growth"
 
     def build(self):
-        self.conv = nn.Conv2d(self.in_channels + self.out_channels, self.out_channels, 1, bias=False)
+        self.conv = Conv2d(self.in_channels + self.out_channels, self.out_channels, 1, bias=False)
 
     def merge(self, x, fx):
         return self.conv(torch.cat([fx, self.subsampled(x)], 1))
