@@ -121,22 +121,23 @@ inline Lanes finished(const After &after, Lanes z) {
 
 constexpr float A = 0.70710678118654752f, B = 1.4142135623730951f;  // the points; A^2 = 1/2, B^2 = 2, AB = 1
 
-inline void into(const Lanes d[6], Lanes t[6]) {
-    const Lanes a = d[4] - 2.f * d[2], b = d[3] - 2.f * d[1], c = d[4] - 0.5f * d[2], e = d[3] - 0.5f * d[1];
-    t[0] = d[0] - 2.5f * d[2] + d[4];
-    t[1] = a + A * b;
-    t[2] = a - A * b;
-    t[3] = c + B * e;
-    t[4] = c - B * e;
-    t[5] = d[1] - 2.5f * d[3] + d[5];
+// Of six values, by value: an array of them would lie in memory. The results are `step` vectors apart.
+inline void into(Lanes d0, Lanes d1, Lanes d2, Lanes d3, Lanes d4, Lanes d5, Lanes *t, int64_t step) {
+    const Lanes a = d4 - 2.f * d2, b = d3 - 2.f * d1, c = d4 - 0.5f * d2, e = d3 - 0.5f * d1;
+    t[0] = d0 - 2.5f * d2 + d4;
+    t[step] = a + A * b;
+    t[2 * step] = a - A * b;
+    t[3 * step] = c + B * e;
+    t[4 * step] = c - B * e;
+    t[5 * step] = d1 - 2.5f * d3 + d5;
 }
 
-inline void out_of(const Lanes m[6], Lanes y[4]) {
-    const Lanes s = m[1] + m[2], d = m[1] - m[2], s2 = m[3] + m[4], d2 = m[3] - m[4];
-    y[0] = m[0] + s + s2;
-    y[1] = A * d + B * d2;
-    y[2] = 0.5f * s + 2.f * s2;
-    y[3] = A / 2 * d + 2 * B * d2 + m[5];
+inline void out_of(Lanes m0, Lanes m1, Lanes m2, Lanes m3, Lanes m4, Lanes m5, Lanes *y, int64_t step) {
+    const Lanes s = m1 + m2, d = m1 - m2, s2 = m3 + m4, d2 = m3 - m4;
+    y[0] = m0 + s + s2;
+    y[step] = A * d + B * d2;
+    y[2 * step] = 0.5f * s + 2.f * s2;
+    y[3 * step] = A / 2 * d + 2 * B * d2 + m5;
 }
 
 // The 6x6 pixels of which a tile's 4x4 results are made, transformed: [36][units][PLACES], `far` apart.
@@ -146,22 +147,23 @@ void transform(const Shape &s, const Memory &g, int64_t h0, int64_t w0, Lanes *v
     for (int i = 0; i < 6; i++)
         for (int j = 0; j < 6; j++) at[i][j] = pixel(s, g, h0 + i - s.padding, w0 + j - s.padding);
     for (int64_t unit = 0; unit < Kind::units(s.channels); unit++) {
-        Lanes found[Kind::width][36];
+        Lanes half[Kind::width][6][6], row[Kind::width][6];
         for (int part = 0; part < Kind::width; part++) {
             const int64_t c = unit * Kind::width + part;
             if (c == s.channels) {  // an odd number of them, in pairs
-                std::fill_n(found[part], 36, Lanes{});
+                std::fill_n(half[part][0], 36, Lanes{});
                 continue;
             }
-            Lanes half[6][6], d[6], t[6];
-            for (int j = 0; j < 6; j++) {
-                for (int i = 0; i < 6; i++) d[i] = at[i][j][c];
-                into(d, t);
-                for (int i = 0; i < 6; i++) half[i][j] = t[i];
-            }
-            for (int i = 0; i < 6; i++) into(half[i], found[part] + i * 6);
+            for (int j = 0; j < 6; j++)
+                into(at[0][j][c], at[1][j][c], at[2][j][c], at[3][j][c], at[4][j][c], at[5][j][c], &half[part][0][j], 6);
         }
-        Kind::store(found, v + unit * PLACES, far);
+        for (int i = 0; i < 6; i++) {
+            for (int part = 0; part < Kind::width; part++) {
+                const Lanes *h = half[part][i];
+                into(h[0], h[1], h[2], h[3], h[4], h[5], row[part], 1);
+            }
+            Kind::store(row, v + i * 6 * far + unit * PLACES, far);
+        }
     }
 }
 
@@ -169,22 +171,22 @@ void transform(const Shape &s, const Memory &g, int64_t h0, int64_t w0, Lanes *v
 template <bool adds>
 void put(const Shape &s, const After &after, const Memory &g, int64_t k, int64_t h0, int64_t w0, const Block *m, int at,
          int p) {
-    Lanes half[4][6], d[6], y[4];
+    Lanes half[4][6], y[4];
     for (int j = 0; j < 6; j++) {
-        for (int i = 0; i < 6; i++) d[i] = m[i * 6 + j][at][p];
-        out_of(d, y);
-        for (int i = 0; i < 4; i++) half[i][j] = y[i];
+        const auto product = [&](int i) { return m[i * 6 + j][at][p]; };
+        out_of(product(0), product(1), product(2), product(3), product(4), product(5), &half[0][j], 6);
     }
     const int rows = std::min<int64_t>(4, s.out_height - h0), columns = std::min<int64_t>(4, s.out_width - w0);
     const float bias = after.bias[k];
     const int64_t next = after.stride * after.channels;
     for (int i = 0; i < rows; i++) {
-        out_of(half[i], y);
+        const Lanes *h = half[i];
+        out_of(h[0], h[1], h[2], h[3], h[4], h[5], y, 1);
         Lanes *to = g.y + ((h0 + i) * s.out_width + w0) * s.kernels + k;
         const Lanes *from = adds ? residual_at(after, g, k, h0 + i, w0) : nullptr;
 #pragma GCC unroll 4
         for (int j = 0; j < 4; j++) {
-            if (j >= columns) break;
+            if (j >= columns) continue;
             Lanes z = y[j] + bias;
             if (adds) z += from[j * next];
             to[j * s.kernels] = finished(after, z);

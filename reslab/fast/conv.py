@@ -15,6 +15,8 @@ ROWS = [[1, 0, 0], *[[1, p, p * p] for p in (A, -A, B, -B)], [0, 0, 1]]
 OVER = [[1], [-1.5], [-1.5], [6], [6], [1]]  # of each finite point, the product of its distances to the others
 WINOGRAD = torch.tensor(ROWS, dtype=torch.float64) / torch.tensor(OVER)
 
+WINOGRAD_2D = torch.kron(WINOGRAD, WINOGRAD).float().T
+
 
 class Call(ctypes.Structure):
     """As in conv.cpp."""
@@ -65,14 +67,18 @@ class FoldedConv(nn.Module):
             scale, shift = affine(norm)
             weight, bias = weight * scale[:, None, None, None], bias * scale + shift
         if self.kernels:
-            weight, bias = _packed(weight, self.winograd, self.pairs), bias.float()
-        else:
-            weight, bias = weight.to(self.dtype, memory_format=torch.channels_last), bias.to(self.dtype)
+            weight = _packed(weight, self.winograd, self.pairs)
         if self._weight is None:
-            self._weight, self._bias = weight.clone(), bias.clone()
-        else:  # in place: a Tape knows where they are
-            self._weight.copy_(weight)
-            self._bias.copy_(bias)
+            self._make_room(weight, bias)
+        self._weight.copy_(weight)  # in place: a Tape knows where they are
+        self._bias.copy_(bias)
+
+    def _make_room(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
+        """As large as these, in the memory format and precision in which they are read."""
+        dtypes = (torch.bfloat16 if self.pairs else torch.float32, torch.float32) if self.kernels else (self.dtype,) * 2
+        layout = torch.contiguous_format if self.kernels else torch.channels_last
+        self._weight = torch.empty_like(weight, dtype=dtypes[0], memory_format=layout)
+        self._bias = torch.empty_like(bias, dtype=dtypes[1])
 
     def forward(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
         conv = self._layers[0]
@@ -168,15 +174,16 @@ def lanes() -> int:
 
 
 def _packed(weight: torch.Tensor, winograd: bool, pairs: bool) -> torch.Tensor:
-    """Weights [K, C, side, side] as the kernel reads them, with zeros for missing kernels and the last of odd channels:
-    of four bytes each, which hold one channel, or in pairs two of them in bfloat16.
+    """Weights [K, C, side, side] in the order in which the kernel reads them, with zeros for missing kernels and the
+    last of odd channels: units are of four bytes, which hold one channel, or in pairs two of them in bfloat16.
     """
     count, channels, side, _ = weight.shape
     taps = weight.float().reshape(count * channels, side * side)
     if winograd:
-        taps = taps @ torch.kron(WINOGRAD, WINOGRAD).float().T
+        taps = taps @ WINOGRAD_2D
     block, width = kernels_of_conv().convolve_block(), 2 if pairs else 1
-    taps = F.pad(taps.view(count, channels, -1), (0, 0, 0, -channels % width, 0, -count % block))
+    taps, lacking = taps.view(count, channels, -1), (-channels % width, -count % block)
+    if any(lacking):
+        taps = F.pad(taps, (0, 0, 0, lacking[0], 0, lacking[1]))
     taps = taps.view(len(taps) // block, block, -1, width, taps.shape[-1])  # blocks, block, units, width, taps
-    taps = taps.permute((4, 0, 2, 1, 3) if winograd else (0, 4, 2, 1, 3))
-    return taps.to(torch.bfloat16 if pairs else torch.float32).contiguous()
+    return taps.permute((4, 0, 2, 1, 3) if winograd else (0, 4, 2, 1, 3))
