@@ -8,22 +8,23 @@ FP32, BF16 = PRECISIONS = ("fp32", "bf16")
 
 
 @cache
-def multiplies_bf16(kind: str) -> bool:
-    """Whether devices of this `kind`, "cpu" or "cuda", have products of bfloat16 here.
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether `device` has products of bfloat16.
 
-    Where they have not, torch emulates them: on a CPU with AVX2 and nothing wider a convolution then takes twelve times
+    Where it has not, torch emulates them: on a CPU with AVX2 and nothing wider a convolution then takes twelve times
     as long as in float32.
     """
-    if kind == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if kind == "cpu":
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
         return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return True
 
 
 def computed_in(precision: str, device: torch.device) -> str:
     """What a net of this `precision` computes in on `device`: "fp32" or "bf16"."""
-    return BF16 if precision == BF16 and multiplies_bf16(device.type) else FP32
+    return BF16 if precision == BF16 and multiplies_bf16(device) else FP32
 
 
 def precisions_of(device: torch.device) -> tuple[str, ...]:

@@ -70,7 +70,10 @@ def test_a_run_in_bf16_on_a_device_without_it_says_nothing_of_bf16(tmp_path):
         (run.path / "provenance.json").write_text('{"precision": "fp32"}')
     found = one(runs, "precision-bf16")
     assert found.verdict == "undecided"
-    assert "No finished run of ResNet-20, bf16 (2 computed in fp32, for lack of a device with bf16)" in found.missing
+    assert "No finished run of ResNet-20, bf16 (2 computed in fp32; in another store, train" in found.missing
+    assert not {config.id for config in found.to_run} & {run.id for run in runs}  # which would not be trained again
     for run in runs[2:]:
         (run.path / "provenance.json").write_text('{"precision": "bf16"}')
-    assert one(runs, "precision-bf16").numbers[1].n == 2
+    assert [net.n for net in one(runs, "precision-bf16").numbers] == [2, 2]
+    (runs[2].path / "provenance.json").write_text('{"precision": "bf16", "resumed": [{"precision": "fp32"}]}')
+    assert [net.n for net in one(runs, "precision-bf16").numbers] == [2, 1]

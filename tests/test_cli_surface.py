@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 import reslab
 from reslab.bench import surface as bench
 from reslab.cli import app
+from reslab.precision import precisions_of
 from reslab.probes.surface import read_surface
 from reslab.threads import torch_threads
 
@@ -89,13 +90,14 @@ def test_the_benchmark_times_the_same_points_for_all(tmp_path, monkeypatch):
         result = bench.measure_surface(lambda *_: None, rounds=2, images=40)
     assert seen == {2}  # everyone has the same threads
     ways = {row["way"]: row for row in result["rows"]}
-    assert list(ways) == [bench.OURS, bench.EXACT, bench.WORKERS, bench.NO_WORKERS]
-    assert ways[bench.OURS]["ratio"] == 1 and ways[bench.NO_WORKERS]["difference"] == 0
-    assert ways[bench.EXACT]["difference"] < 1e-5 and ways[bench.OURS]["difference"] < 2e-2
-    assert result["grid"] == 625 * ways[bench.OURS]["seconds"]
+    fast, exact = f"reslab, {precisions_of(bench.CPU)[-1]}", "reslab, fp32"
+    assert list(ways) == [*dict.fromkeys([fast, exact]), bench.WORKERS, bench.NO_WORKERS]
+    assert ways[fast]["ratio"] == 1 and ways[bench.NO_WORKERS]["difference"] == 0
+    assert ways[exact]["difference"] < 1e-5 and ways[fast]["difference"] < 2e-2
+    assert result["grid"] == 625 * ways[fast]["seconds"]
     monkeypatch.setattr(bench, "measure_surface", lambda report: result)
     done = command("bench", "--surface", "--json", tmp_path / "b.json")
-    assert done.exit_code == 0 and "25 x 25 points in bf16" in done.stdout and bench.WORKERS in done.stdout
+    assert done.exit_code == 0 and f"25 x 25 points ({fast})" in done.stdout and bench.WORKERS in done.stdout
     assert json.loads((tmp_path / "b.json").read_text()) == json.loads(json.dumps(result))
     refused = command("bench", "--surface", "--device", "cpu")
     assert refused.exit_code == 2 and "leave out --device" in refused.stderr

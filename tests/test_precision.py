@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(params=[True, False], ids=["bf16", "no bf16"])
 def has_bf16(request, monkeypatch):
-    monkeypatch.setattr(precision, "multiplies_bf16", lambda kind: request.param)
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: request.param)
     return request.param
 
 
@@ -32,10 +32,10 @@ def test_a_cpu_without_products_of_bf16_is_known():
     """Of x86: AVX-512 has or emulates them at the speed of float32, AVX2 needs an extension."""
     known = torch.cpu.get_capabilities()
     if known["architecture"] == "x86_64":
-        assert precision.multiplies_bf16("cpu") == (known["avx512_bw"] or known["avx_ne_convert"])
+        assert precision.multiplies_bf16(CPU) == (known["avx512_bw"] or known["avx_ne_convert"])
 
 
 @pytest.mark.gpu
 def test_a_gpu_of_ampere_or_later_has_them():
     major, _ = torch.cuda.get_device_capability()
-    assert precision.multiplies_bf16("cuda") == (major >= 8)
+    assert precision.multiplies_bf16(torch.device("cuda")) == (major >= 8)

@@ -2,14 +2,19 @@
 
 import inspect
 import json
+from importlib import import_module
 from itertools import islice
 
 import pytest
+import torch
 
 import reslab
 from reslab import RunConfig, RunStore
 from reslab.claims import CLAIMS
+from reslab.probes import responses, subject
 from reslab.probes.probing import PROBES, Probed, check_probes, lacking, probe
+from reslab.probes.responses import STANDARD as RESPONSES
+from reslab.probes.responses import measured as measured_responses
 from reslab.probes.results import found_in, kept, result
 
 from . import probe_fixtures
@@ -77,8 +82,43 @@ def test_a_real_probe_measures_what_the_claims_read(name, tmp_path):
     (one,) = probe([run], [name], device="cpu")
     assert one.failure == "" and lacking([run], [name]) == []
     found = result(run, name, PROBES[name].settings())
-    (before,) = probe([run], [name], device="cpu", at="initial")
-    assert before.failure == "" and result(run, name, PROBES[name].settings("initial")) is not None
+    shown = {}
+    for at in ("trained", "initial"):
+        (one,) = probe([run], [name], device="cpu", at=at)
+        shown[at] = result(run, name, PROBES[name].settings(at))
+        assert one.failure == "" and shown[at] is not None
+    assert shown["trained"] != shown["initial"] and found == shown[PROBES[name].at]
     for measure in (measure for measure in MEASURES.values() if measure.probe == name):
         assert isinstance(measure.read(found, run.config), float)
     assert any(name in claim.probes for claim in CLAIMS.values())
+
+
+def test_what_a_run_is_like_before_training_can_be_asked_of_any_run(tmp_path):
+    (new,) = (RunStore(tmp_path).create(RunConfig(8, "A", "smoke")),)
+    (one,) = probe([new], ["responses"], device="cpu", at="initial")
+    assert one.failure == "" and result(new, "responses", PROBES["responses"].settings("initial"))
+    (trained,) = probe([new], ["responses"], device="cpu")
+    assert "train it first" in trained.failure
+    with pytest.raises(ValueError, match="at='best' is not possible; allowed: trained, initial"):
+        list(probe([new], ["responses"], at="best"))
+
+
+@pytest.mark.parametrize("name", ["responses", "lesions", "paths", "shattering"])
+def test_at_iteration_0_a_net_is_the_one_before_training(name, tmp_path):
+    """Its running statistics say nothing: with them, batch norm would do nothing."""
+    module = import_module(f"reslab.probes.{name}")
+    run = reslab.train(RunConfig(8, "A", "smoke"), tmp_path, record=["weights"], device="cpu")
+    assert module.measured(run, 0) == module.measured(run, "initial") != module.measured(run, "trained")
+
+
+def test_before_training_batch_norm_has_the_statistics_of_the_pictures(tmp_path):
+    config = RunConfig(8, "A", "smoke")
+    net = subject(config, "initial", **RESPONSES).net.train()  # with momentum 1 they are those of one batch
+    images = subject(config, "initial", **RESPONSES).images
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    net(images)
+    run = RunStore(tmp_path).create(config)
+    expected = [each.std for each in responses(net.eval(), images)]
+    assert [each.std for each in measured_responses(run, "initial")] == pytest.approx(expected, rel=1e-4)

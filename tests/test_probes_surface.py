@@ -1,6 +1,7 @@
 """Directions, planes, and the surfaces of runs: against their definitions, and eager nets with loaded weights."""
 
 import copy
+import json
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import reslab
+from reslab import precision
 from reslab.probes import subject
 from reslab.probes.recorded import recorded_iterations, recorded_weights
 from reslab.probes.surface import (
@@ -179,18 +181,61 @@ def test_the_principal_plane_is_numpys():
 # Evaluation
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 2e-2)])
-def test_losses_are_the_eager_nets(run, precision, tolerance):
+@pytest.mark.parametrize(("wanted", "tolerance"), [("fp32", 1e-5), ("bf16", 2e-2)])
+def test_losses_are_the_eager_nets(run, wanted, tolerance):
     seen = subject(run, images=100)
     plane = random_plane(seen.net)
-    with Evaluator(seen.net, seen.images, seen.labels, precision) as evaluator:
+    with Evaluator(seen.net, seen.images, seen.labels, wanted) as evaluator:
         points = [(0.0, 0.0), (0.1, 0.2), (-0.5, 0.3), (1.0, -1.0), (0.0, 0.0)]
         found = evaluator.evaluate(plane, points)
     for (loss, error), at in zip(found, points, strict=True):
         expected = eager(seen.net, plane.at(*at), seen.images, seen.labels)
         assert loss == pytest.approx(expected[0], rel=tolerance)
-        assert error == pytest.approx(expected[1], abs=1e-4 if precision == "fp32" else 3)
+        assert error == pytest.approx(expected[1], abs=1e-4 if wanted == "fp32" else 3)
     assert found[0] == found[-1]
+
+
+def test_a_quadratic_in_the_weights_is_one_on_a_plane(run):
+    """Half of w . (c * w) has, along a direction, the slope w . (c * d) and the curvature d . (c * d)."""
+    plane = random_plane(run.net(), seed=3)
+    scale = torch.rand(len(plane.origin), generator=torch.Generator().manual_seed(0)).double()
+    w, (d, e) = plane.origin.double(), (direction.double() for direction in plane.along)
+    loss = lambda at: 0.5 * (at.double() * scale * at.double()).sum().item()  # noqa: E731
+    for x, y in ((0.0, 0.0), (1.0, 0.0), (-0.5, 0.25), (2.0, -3.0)):
+        slopes = x * w @ (scale * d) + y * w @ (scale * e)
+        curvatures = 0.5 * x * x * d @ (scale * d) + x * y * d @ (scale * e) + 0.5 * y * y * e @ (scale * e)
+        assert loss(plane.at(x, y)) == pytest.approx(loss(w) + (slopes + curvatures).item(), rel=1e-5)
+
+
+def test_without_bf16_the_evaluator_computes_in_float32(run, monkeypatch):
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: False)
+    seen = subject(run, images=50)
+    found = []
+    for wanted in ("fp32", "bf16"):
+        with Evaluator(seen.net, seen.images, seen.labels, wanted) as evaluate:
+            found.append(evaluate(vector(seen.net)))
+    assert found[0] == found[1]
+
+
+def test_all_who_share_a_grid_compute_it_in_what_the_first_had(run, monkeypatch):
+    """Whose device had no bfloat16, so that it is float32; or had it, and then others must."""
+    bf16, fp32 = (Plan(points=3, images=30, seed=5, precision=name) for name in ("bf16", "fp32"))
+    folder = run.path / FOLDER / bf16.name
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: False)
+    surface(run, bf16)
+    for file in folder.glob("results.json"):  # all is to be computed again
+        file.unlink()
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: True)
+    assert json.loads((folder / "grid.json").read_text())["computed_in"] == "fp32"
+    assert surface(run, bf16).loss == surface(run, fp32).loss
+
+    (folder / "results.json").unlink()
+    (folder / "grid.json").unlink()
+    surface(run, bf16)
+    (folder / "results.json").unlink()
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: False)
+    with pytest.raises(ValueError, match=r"was begun in bf16, which this device does not have; .* precision='fp32'"):
+        surface(run, bf16)
 
 
 def test_running_statistics_move_with_a_plane_through_nets_and_variances_stay_positive(run, others):
@@ -290,9 +335,18 @@ def test_the_plane_through_three_checkpoints_of_one_run(run):
     found = surface(run, **SMALL, plane=f"0,{middle}")
     assert f"iteration 0, iteration {middle}" in found.directions and found.done == 9
     plane = plane_of(run, Plan(**SMALL, plane=f"0,{middle}"))
-    for state, at in ((recorded_weights(run, 0), (1, 0)), (run.weights(), (0, 0))):
-        x, y = project(plane, vector(run.net(), state))
-        assert (x > 0, round(y, 5)) == (at[0] > 0, 0)
+    origin, state = vector(run.net()).double(), {i: recorded_weights(run, i) for i in recorded_iterations(run)}
+    corners = [project(plane, vector(run.net(), weights)) for weights in (state[0], state[middle], run.weights())]
+    assert corners[0][0] > 0 == round(corners[0][1], 5) and corners[1][1] != 0 and corners[2] == (0, 0)
+    for weights, at in zip((state[0], state[middle]), corners, strict=False):
+        assert plane.at(*at) == pytest.approx(vector(run.net(), weights), abs=1e-5)  # it goes through them
+    assert [point.iteration for point in found.path] == recorded_iterations(run)
+    along = np.stack([direction.numpy()[plane.weights.numpy()] for direction in plane.along]).T
+    for point in found.path:  # training's path, projected: least squares
+        away = (vector(run.net(), state[point.iteration]).double() - origin).numpy()[plane.weights.numpy()]
+        assert (point.x, point.y) == pytest.approx(np.linalg.lstsq(along, away, rcond=None)[0], abs=1e-4)
+    for x, y in (*corners, *((point.x, point.y) for point in found.path)):
+        assert found.x[0] < x < found.x[-1] and found.y[0] < y < found.y[-1]
     with pytest.raises(ValueError, match=r"at=5: .* did not record its weights then; it has those of 0, "):
         surface(run, **SMALL, plane="0,5")
 

@@ -89,7 +89,7 @@ def test_run_folder_is_complete(run):
 
 
 def test_bf16_stays_near_fp32_and_keeps_float32_weights(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(precision, "multiplies_bf16", lambda kind: True)  # or emulates it
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: True)  # or emulates it
     half = train(dataclasses.replace(CONFIG, precision="bf16"), tmp_path)
     assert {t.dtype for n, t in half.weights().items() if "num_batches" not in n} == {torch.float32}
     assert half.column("train_loss") == pytest.approx(run.column("train_loss"), rel=0.05)
@@ -98,7 +98,7 @@ def test_bf16_stays_near_fp32_and_keeps_float32_weights(run, tmp_path, monkeypat
 
 
 def test_without_products_of_bf16_a_run_in_bf16_computes_in_float32_and_says_so(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(precision, "multiplies_bf16", lambda kind: False)
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: False)
     half = train(dataclasses.replace(CONFIG, precision="bf16"), tmp_path)
     assert half.column("train_loss") == run.column("train_loss")
     assert half.config.precision == "bf16" and half.provenance["precision"] == "fp32"

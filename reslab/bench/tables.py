@@ -122,7 +122,8 @@ def surface_table(result: dict[str, Any]) -> Table:
 
 def surface_sentence(result: dict[str, Any]) -> str:
     """What measure_surface's result means for a whole grid."""
-    grid = f"25 x 25 points in bf16 take {duration(result['grid'])}, {duration(result['limit'])} being the limit"
+    took, limit, way = duration(result["grid"]), duration(result["limit"]), result["rows"][0]["way"]
+    grid = f"25 x 25 points ({way}) take {took}, {limit} being the limit"
     return f"{_name(result['machine'])}, torch {result['machine']['torch']}, {_commit(result)}: {grid}."
 
 

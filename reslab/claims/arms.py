@@ -27,7 +27,7 @@ class Net:
     runs: tuple[Run, ...]  # done, by seed; those that count
     unfinished: int  # runs that are not
     unprobed: tuple[Run, ...] = ()  # done, by seed, without a result of the probes that a claim reads
-    in_fp32: int = 0  # runs in bf16, done, that do not count because their device had none
+    in_fp32: tuple[Run, ...] = ()  # done runs in bf16 that do not count because a device of theirs had none
     _found: dict[str, dict[int, Any]] = field(default_factory=dict, compare=False, repr=False)  # probe, seed: result
 
     @property
@@ -42,9 +42,8 @@ class Net:
         """The same net, of which only those runs count that computed in the precision of the config: see
         reslab.precision.
         """
-        wanted = self.config.precision
-        runs = tuple(run for run in self.runs if run.provenance.get("precision", wanted) == wanted)
-        return replace(self, runs=runs, in_fp32=len(self.runs) - len(runs))
+        runs = tuple(run for run in self.runs if _sittings(run) <= {self.config.precision})
+        return replace(self, runs=runs, in_fp32=tuple(run for run in self.runs if run not in runs))
 
     def probed(self, probes: Sequence[str]) -> "Net":
         """The same net, of which only those runs count that have a result of each of these probes, with its standard
@@ -66,6 +65,12 @@ class Net:
         results = self._found.get(wanted.probe, {})
         sources = [results[run.config.seed] for run in self.runs] if wanted.probe else self._rows
         return [wanted.read(source, self.config) for source in sources]
+
+
+def _sittings(run: Run) -> set[str]:
+    """The precisions that the sittings of a run computed in, as far as they are known."""
+    first = run.provenance
+    return {each["precision"] for each in (first, *first.get("resumed", [])) if "precision" in each}
 
 
 def nets_of(runs: Iterable[Run]) -> list[Net]:

@@ -41,7 +41,7 @@ def absent(comparison: "Comparison") -> Missing:
 def _rest(net: "Net") -> str:
     """What there is of a net none of whose runs counts."""
     if net.in_fp32:
-        return f" ({net.in_fp32} computed in fp32, for lack of a device with bf16)"
+        return f" ({len(net.in_fp32)} computed in fp32; in another store, train on a device with bf16)"
     return f" ({net.unfinished} unfinished)" * bool(net.unfinished)
 
 
@@ -94,6 +94,6 @@ def _wanted(
 
 def _next(net: "Net", target: int) -> "list[RunConfig]":
     """The seeds that are not done yet, until there are `target`."""
-    done = {run.config.seed for run in (*net.runs, *net.unprobed)}
+    done = {run.config.seed for run in (*net.runs, *net.unprobed, *net.in_fp32)}
     free = [seed for seed in range(target + len(done)) if seed not in done]
     return [replace(net.config, seed=seed) for seed in free[: max(target - len(done), 0)]]

@@ -40,7 +40,7 @@ def probe_command(
         ),
     ] = None,
 ) -> None:
-    """Look into the nets of finished runs: responses, signals, lesions, roughness.
+    """Look into the nets of runs: responses, signals, lesions, roughness, as trained or --at another time.
 
     What is found is kept in the run folders, where `reslab claims` reads it, and is not measured again. Stopped, the
     same command goes on where it was.
@@ -54,8 +54,8 @@ def probe_command(
     for one in probe(chosen, wanted, data, device, when):
         told.append(one)
         if one.seconds is not None:
-            at = f"{len(told)} of {len(chosen) * len(wanted)}"
-            print(f"{at}: {one.run.id}, {one.probe}: {one.failure or _took(one)}", file=sys.stderr)
+            place = f"{len(told)} of {len(chosen) * len(wanted)}"
+            print(f"{place}: {one.run.id}, {one.probe}: {one.failure or _took(one)}", file=sys.stderr)
     if told:
         show(["run", "probe", "took", "found"], [_row(one, when) for one in told], right=(2,))
     if any(one.failure for one in told):

@@ -10,7 +10,7 @@ from .recorded import recorded_iterations, recorded_signals
 from .responses import Response, responses
 from .results import kept, result, results
 from .sensitivity import Sensitivity, sensitivities
-from .settling import settled
+from .settling import settled, settled_subject
 from .shattering import Correlation, brown, gradient_correlation
 from .signals import Signal, gradient_reach, gradient_spread, signals, without_norm
 from .stages import stage_outputs, strongest
@@ -55,6 +55,7 @@ __all__ = [
     "results",
     "sensitivities",
     "settled",
+    "settled_subject",
     "signals",
     "single_lesions",
     "stage_outputs",

@@ -14,7 +14,7 @@ from ..nets.shortcuts import Plain
 from ..runs import Run
 from .results import kept
 from .settling import settled_subject
-from .subject import TRAINED
+from .when import TRAINED
 
 STANDARD: dict[str, Any] = dict(images=1000, split="test")
 BATCH = 250  # images at a time: larger ones leave the caches

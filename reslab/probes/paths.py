@@ -21,7 +21,7 @@ from ..nets.blocks import Block
 from ..runs import Run
 from .results import kept
 from .settling import settled_subject
-from .subject import TRAINED
+from .when import TRAINED
 
 STANDARD: dict[str, Any] = dict(images=8, split="test", samples=20, seed=0)  # and `at`
 

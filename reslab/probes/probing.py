@@ -10,8 +10,8 @@ from typing import Any
 from ..data import DataError
 from ..names import check_names
 from ..runs import Run
-from .results import found_in
-from .subject import INITIAL, TRAINED
+from .results import check_done, found_in
+from .when import INITIAL, TRAINED, check_at
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Probed:
 
 
 def lacking(runs: Sequence[Run], names: Sequence[str], at: str | int | None = None) -> list[tuple[Run, str]]:
-    """Those of the runs, which are done, and probes whose result with standard settings is not there: run by run."""
+    """Those of the runs and probes whose result with standard settings is not there: run by run."""
     found = {name: found_in(runs, name, PROBES[name].settings(at)) for name in names}
     return [(run, name) for place, run in enumerate(runs) for name in names if found[name][place] is None]
 
@@ -74,16 +74,19 @@ def probe(
     The nets are looked at as they were `at` some time (see reslab.probes.subject), or if that is None when claims do.
 
     Stopped at any moment it goes on there when it is called again. What one run cannot be put to keeps no other from
-    it: `failure` says what a user can do about it.
+    it: `failure` says what a user can do about it. Raises ValueError for an `at` that is not possible.
     """
-    missing = set(lacking([run for run in runs if run.state == "done"], names, at))
+    check_at(TRAINED if at is None else at)
+    missing = set(lacking(runs, names, at))
     for run in runs:
         for name in names:
-            if run.state == "done" and (run, name) not in missing:
+            if (run, name) not in missing:
                 yield Probed(run, name)
                 continue
             began, failure = time.perf_counter(), ""
             try:
+                if at is None:  # claims read runs that are done
+                    check_done(run)
                 PROBES[name].measure(run, data, device, at)
             except (ValueError, OSError, DataError) as error:
                 failure = str(error)

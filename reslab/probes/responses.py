@@ -13,7 +13,7 @@ from ..runs import Run
 from .layers import weighted_layers
 from .results import kept
 from .settling import settled_subject
-from .subject import TRAINED
+from .when import TRAINED
 
 STANDARD: dict[str, Any] = dict(images=1000, split="test")
 BATCH = 250  # images at a time: larger ones leave the caches

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..files import Place, names, read, read_many, write_json
 from ..runs import Run
+from .when import TRAINED
 
 FOLDER = "probes"  # in the run folder
 
@@ -17,10 +18,10 @@ def kept(run: Run, probe: str, settings: dict[str, Any], measure: Callable[[], A
     """What `measure()` gives, JSON-ready, from the run folder if it was measured with these `settings` before.
 
     The file is probes/PROBE-DIGEST.json, with the settings, the result and where it comes from. Raises ValueError for a
-    run that is not done, because its weights are not final.
+    run that is not done, because its weights are not final, unless the settings say `at` which other time it is about.
     """
-    if run.state != "done":
-        raise ValueError(f"{run.id} is {run.state}: a probe's result is kept for a run that is done; train it first")
+    if settings.get("at", TRAINED) == TRAINED:
+        check_done(run)
     settings = json.loads(json.dumps(settings))
     path = _place(run, probe, settings)
     content = read(path)
@@ -28,9 +29,15 @@ def kept(run: Run, probe: str, settings: dict[str, Any], measure: Callable[[], A
         return json.loads(content)["result"]
     result = json.loads(json.dumps(measure()))
     if isinstance(path, Path):
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, dict(probe=probe, settings=settings, result=result, measured=_now()))
     return result
+
+
+def check_done(run: Run) -> None:
+    """Raises ValueError for a run whose weights are not final."""
+    if run.state != "done":
+        raise ValueError(f"{run.id} is {run.state}: a probe's result is kept for a run that is done; train it first")
 
 
 def _place(run: Run, probe: str, settings: dict[str, Any]) -> Place:

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from ..runs import Run
-from .subject import INITIAL, Subject, subject
+from .subject import Subject, subject
+from .when import INITIAL
 
 
 @torch.no_grad()
@@ -28,4 +29,4 @@ def settled(net: nn.Module, images: torch.Tensor) -> nn.Module:
 def settled_subject(run: Run, at: str | int, *how: Any, **fields: Any) -> Subject:
     """`subject`, whose batch norms have the statistics of its own pictures if it was never trained."""
     shown = subject(run, at, *how, **fields)
-    return replace(shown, net=settled(shown.net, shown.images)) if at == INITIAL else shown
+    return replace(shown, net=settled(shown.net, shown.images)) if at in (INITIAL, 0) else shown

@@ -12,7 +12,7 @@ from torch import nn
 from ..runs import Run
 from .results import kept
 from .settling import settled_subject
-from .subject import INITIAL
+from .when import INITIAL
 
 STANDARD: dict[str, Any] = dict(points=128, lines=4, images=128, split="test")  # and `at`
 BATCH = 64  # points at a time

@@ -15,7 +15,8 @@ from ..runs import Run
 from ..training.state import seed
 from .layers import weighted_layers
 from .results import kept
-from .subject import INITIAL, subject
+from .subject import subject
+from .when import INITIAL
 
 STANDARD: dict[str, Any] = dict(images=128, split="test")  # and `at`; a batch of the paper's size
 

@@ -13,9 +13,9 @@ from ..training.loop import pick_device
 from ..training.sources import Source, opened
 from ..training.tasks import refuse_others
 from .recorded import recorded_weights
+from .when import INITIAL, TRAINED, check_at
 
 SPLITS = ("test", "train")
-TRAINED, INITIAL = "trained", "initial"
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,18 @@ def subject(
 def net_at(run: Run | RunConfig, at: str | int = TRAINED) -> nn.Module:
     """The net of a run on the CPU, in evaluation mode: see `subject`."""
     config = run if isinstance(run, RunConfig) else run.config
+    check_at(at)
     if at == INITIAL:  # as the task makes it: see Classification.make_net
         return config.make_net(torch.Generator().manual_seed(config.seed)).eval()
     if at == TRAINED and isinstance(run, Run):
         return run.net()
     if at == TRAINED:
         raise ValueError("a config has no trained net; give the run that reslab.train returns, or at='initial'")
-    if type(at) is int and isinstance(run, Run):
-        net = config.make_net()
-        net.load_state_dict(recorded_weights(run, at))
-        return net.eval()
-    raise ValueError(
-        f"at={at!r} is not possible; allowed: {TRAINED}, {INITIAL}, an iteration of a run that recorded it"
-    )
+    if isinstance(run, RunConfig):
+        raise ValueError(f"a config has recorded nothing at={at}; give the run, or at='initial'")
+    net = config.make_net()
+    net.load_state_dict(recorded_weights(run, at))
+    return net.eval()
 
 
 def _pictures(source: Source, images: int, split: str) -> tuple[torch.Tensor, torch.Tensor]:

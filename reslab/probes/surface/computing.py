@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ...precision import computed_in
 from ...runs import Run
 from ..recorded import recorded_iterations, recorded_weights
 from ..settling import settled_subject
@@ -32,10 +33,10 @@ def surface(
     An untrained net has no running statistics yet: it gets those of the images that the loss is over.
 
     What is there already is not computed again, and other processes, on this machine or another one that sees the
-    store, may compute it at the same time: the result is the same, up to rounding where their CPUs or GPUs differ
-    (bfloat16 is float32 where there are no products of it). `report` is told (points done, points, note).
-    Raises ValueError for a plan that is not possible, a run that is not done, or runs of different nets; DataError if
-    the images cannot be had.
+    store, may compute it at the same time: the result is the same, up to rounding where their CPUs or GPUs differ.
+    "bf16" is float32 where the first of them has no bfloat16; all others follow. `report` is told (points done, points,
+    note). Raises ValueError for a plan that is not possible, a run that is not done, runs of different nets, or a grid
+    that was begun in a precision that this device does not have; DataError if the images cannot be had.
     """
     plan = plan or Plan(**fields)
     grid = Grid(run.path / FOLDER / plan.name)
@@ -44,9 +45,10 @@ def surface(
         net = seen.net
         plane = plane_of(run, plan, net)
         if grid.header is None:
-            grid.begin(_header(run, plan, plane, net, seen.name, len(seen.labels)))
+            header = _header(run, plan, plane, net, seen.name, len(seen.labels))
+            grid.begin(header | dict(computed_in=computed_in(plan.precision, seen.images.device)))
             grid = Grid(grid.folder)
-        with Evaluator(net, seen.images, seen.labels, plan.precision) as evaluate:
+        with Evaluator(net, seen.images, seen.labels, _precision(grid, plan, seen.images.device)) as evaluate:
             compute(grid, lambda x, y: evaluate(plane.at(x, y)), report)
     return grid.surface()
 
@@ -70,6 +72,17 @@ def plane_of(run: Run, plan: Plan, net: nn.Module | None = None) -> Plane:
     return plane_through(net, _others(run, plan))
 
 
+def _precision(grid: Grid, plan: Plan, device: torch.device) -> str:
+    """That of the points that are there. Raises ValueError if this device does not have it."""
+    begun = grid.header.get("computed_in", plan.precision)
+    if computed_in(begun, device) != begun:
+        raise ValueError(
+            f"the grid {grid.folder.name} was begun in {begun}, which this device does not have; go on where it was "
+            "begun, or give precision='fp32', which is another grid"
+        )
+    return begun
+
+
 def _others(run: Run, plan: Plan) -> list[State]:
     """The two other states that a plane goes through: of this run after an iteration, or of another run's trained
     net.
@@ -83,7 +96,7 @@ def _others(run: Run, plan: Plan) -> list[State]:
 def _header(run: Run, plan: Plan, plane: Plane, net: nn.Module, name: str, images: int) -> dict[str, Any]:
     """What grid.json says: the plan, and all that is needed to draw the surface without its net."""
     path, words, known = [], plane.words, [(0.0, 0.0)]
-    if plan.plane == PATH:
+    if plan.plane != RANDOM:
         for iteration in recorded_iterations(run):
             path.append([iteration, *project(plane, vector(net, recorded_weights(run, iteration)))])
         known += [(x, y) for _, x, y in path]

@@ -24,9 +24,10 @@ class Evaluator:
 
     The net runs in evaluation mode, with batch norm folded into the convolutions in float32: see reslab.fast.fold. In
     "fp32" the loss is that of the eager net to 1e-5 of itself; in "bf16" to 1 %, mostly 0.3 %, measured from ResNet-20
-    to plain-56 all over their surfaces. Means are taken in float64. Where logits are beyond float32 the loss is
-    infinite. It takes as many threads as torch has when it is made; nets of the CIFAR family give the same bits with
-    any number of them. Use it in a `with` statement, which also keeps the memory that each point needs again.
+    to plain-56 all over their surfaces; where the device has no bfloat16 that is "fp32". Means are taken in float64.
+    Where logits are beyond float32 the loss is infinite. It takes as many threads as torch has when it is made; nets of
+    the CIFAR family give the same bits with any number of them. Use it in a `with` statement, which also keeps the
+    memory that each point needs again.
     """
 
     def __init__(self, net: nn.Module, images: torch.Tensor, labels: torch.Tensor, precision: str = "bf16"):

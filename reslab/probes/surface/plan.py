@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-RANDOM, PATH, TRAINED, INITIAL = "random", "path", "trained", "initial"
+from ..when import TRAINED, check_at
+
+RANDOM, PATH = "random", "path"
 SPLITS, PRECISIONS = ("train", "test"), ("fp32", "bf16")
 
 
@@ -18,10 +20,12 @@ class Plan:
     span: float = 1.0  # see axis
     images: int = 2000
     split: str = "train"
-    plane: str = RANDOM  # or "path", the principal plane of training's path; or "RUN,RUN" or "0,350": see through
+    # Or "path", the principal plane of training's path; or "RUN,RUN" or "0,350": see through. What was recorded of
+    # training is projected on these. At iteration 0 running statistics say nothing yet: there batch norm does nothing.
+    plane: str = RANDOM
     dimensions: int = 2  # 1 is a line
     seed: int = 0  # of random directions
-    precision: str = "bf16"  # losses to 1 %, in half the time of "fp32"
+    precision: str = "bf16"  # losses to 1 %, in two thirds of the time of "fp32"; the same where there is no bf16
     at: str | int = TRAINED  # or "initial", or an iteration after which the run recorded its weights: see subject
 
     def __post_init__(self):
@@ -35,6 +39,7 @@ class Plan:
         ):
             if not fits:
                 raise ValueError(f"{name}={value!r} is not possible; allowed: {allowed}")
+        check_at(self.at)
         if self.plane not in (RANDOM, PATH) and len(self.through) != 2:
             raise ValueError(
                 f"plane={self.plane!r} is not possible; allowed: random, path, or two runs or recorded iterations, as "

@@ -11,7 +11,7 @@ import torch
 
 from ...runs import Run
 from ..results import kept
-from ..subject import TRAINED
+from ..when import TRAINED
 from .plan import Plan
 from .result import Surface
 
