@@ -1,6 +1,7 @@
 """The convolution kernel against PyTorch's convolution, batch norm, addition and ReLU in double precision."""
 
 import ctypes
+import platform
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from reslab.fast import build
 from reslab.fast.conv import WINOGRAD, Affine, FoldedConv, Mean, innermost, lanes
 
 # Relative to the spread of the results: float32's largest error; the root mean square of bfloat16's, which has 8 bits.
@@ -176,3 +178,24 @@ def test_a_norm_alone_and_the_mean_keep_the_layout():
     torch.testing.assert_close(affine(x), bn(x))
     assert affine(x).stride() == x.stride()
     torch.testing.assert_close(Mean()(x), x.mean((2, 3), keepdim=True))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="these instructions are x86's")
+@pytest.mark.parametrize(("without", "most"), [("-mno-avx512f", 8), ("-mno-avx", 4)])
+def test_narrower_vectors_give_the_same(monkeypatch, tmp_path, without, most):
+    """What other CPUs run: compiled here for fewer instructions."""
+    monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, without))
+    monkeypatch.setenv("RESLAB_CACHE", str(tmp_path))
+    build.kernels.cache_clear()
+    try:
+        assert lanes() <= most
+        conv, bn = nn.Conv2d(7, 20, 3, 1, 1, bias=False), norm(20)
+        strided = make(nn.Conv2d(7, 12, 3, 2, 1), kernels=True)
+        folded = make(conv, bn, relu=True, kernels=True, dtype=torch.bfloat16)
+        x, residual = random(lanes(), 7, 9, 6), random(lanes(), 20, 9, 6, seed=2)
+        for one in (folded, strided):
+            one.refold()
+        assert_near(folded(x, residual), oracle(conv, bn, x, residual, True), torch.float32)
+        assert_near(strided(x), oracle(strided._layers[0], None, x), torch.float32)
+    finally:
+        build.kernels.cache_clear()

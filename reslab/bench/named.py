@@ -43,7 +43,7 @@ def named_net(name: str) -> Named:
         resnet-50, resnet-34-A   ours of ImageNet's family, with shortcut B or another one; plain-34 is resnet-34-none
         cifar-56, cifar-56-none  ours of CIFAR-10's family, with option A or another shortcut
         torchvision:vgg16        any classifier of torchvision.models
-        fast:resnet-50           one of ours as it trains: channels last, bf16, accelerated (reslab.fast)
+        fast:resnet-50           one of ours as it trains: channels last, bf16 if the device has it, accelerated
 
     Raises ValueError, with the closest names, if there is none, or for a depth or shortcut that does not exist.
     """

@@ -91,7 +91,7 @@ PRECISION = (
     Claim(
         "precision-bf16",
         "bfloat16 costs nothing against float32: the test errors are within 0.5 points of each other.",
-        "reslab, which trains in bfloat16 unless told otherwise",
+        "reslab, which trains in bfloat16 where the device has it, unless told otherwise",
         arms=(Arm("A", 20, precision="fp32"), Arm("A", 20, precision="bf16")),
         parts=(Part("test", "same"),),
     ),

@@ -25,7 +25,7 @@ RECORDS = ("signals", "weights")  # what can be recorded
 SIGNALS, COLUMNS = "signals.csv", ("iteration", "layer", "variance", "gradient")
 WEIGHTS, SUFFIX = "weights", ".safetensors"  # a folder in the run folder, and how its files end
 IMAGES = 12  # pictures whose signals are recorded: the first of the run's first batch
-SPACING = dict(signals=150, weights=50)  # iterations between records, at least: one costs up to an iteration's time
+SPACING = dict(signals=200, weights=50)  # iterations between records, at least: one costs up to an iteration's time
 FEWEST, MOST = 4, 20  # records of weights in a run, besides the one at its beginning: two would make no path
 
 
