@@ -67,7 +67,7 @@ def test_weights_are_those_of_the_iteration(undisturbed, tmp_path):
 
 def test_signals_are_those_of_the_weights_on_the_first_pictures_of_the_first_batch(undisturbed):
     rows = recorded_signals(undisturbed)
-    assert list(dict.fromkeys(row["iteration"] for row in rows)) == [0, 160, 240]
+    assert list(dict.fromkeys(row["iteration"] for row in rows)) == [0, 200, 240]
     assert len(rows) == 3 * 7 and list(rows[0]) == ["iteration", "layer", "variance", "gradient"]
     with opened(CONFIG, "cpu") as source:
         images, labels = (tensor[:IMAGES] for tensor in source.batch(0))
