@@ -6,6 +6,8 @@ import json
 from reslab import RunConfig, train
 from reslab.batch.results import export
 
+from .claims_fixtures import make_run, probed
+
 
 def test_export_holds_every_log_point_and_where_it_comes_from(tmp_path):
     runs = [train(RunConfig(depth=8, profile="smoke", seed=seed), tmp_path / "runs") for seed in (1, 0)]
@@ -22,3 +24,12 @@ def test_export_holds_every_log_point_and_where_it_comes_from(tmp_path):
     for run in runs:
         assert RunConfig.from_dict(told[run.id]["config"]) == run.config
         assert told[run.id]["provenance"] == run.provenance and told[run.id]["final"] == run.final
+
+
+def test_export_holds_what_the_studys_probes_found(tmp_path):
+    runs = probed(tmp_path / "runs", "responses", [[dict(name="stem.conv", std=0.5)]])
+    runs.append(make_run(tmp_path / "runs", 9, 9, seed=1))
+    _, facts = export(runs, tmp_path / "study", ["responses", "lesions"])
+    told = json.loads(facts.read_text())
+    assert told[runs[0].id]["probes"] == dict(responses=[dict(name="stem.conv", std=0.5)])
+    assert "probes" not in told[runs[1].id]

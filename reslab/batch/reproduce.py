@@ -177,7 +177,7 @@ def _report(
     again = [(plan.command, "this study: what is done is found again")]
     facts = StudyFacts(plan.experiment, plan.profile, runs, verdicts, again, failures)
     page, text = write_report(notebook, facts, stem)
-    numbers, _ = export([run for run in begun if run.metrics], stem)
+    numbers, _ = export([run for run in begun if run.metrics], stem, plan.experiment.probes)
     say(f"\n{facts.table}\n")
     if plan.experiment.claims:
         say(f"{verdicts}\n")
