@@ -8,6 +8,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, expect
 
+from reslab import RunStore
+from reslab.probes import LesionStudy, subject
+
 from ..browser_fixtures import NOTEBOOKS, Server, Watched, chromium, jupyterlab, open_notebook, run_all
 
 pytestmark = pytest.mark.browser
@@ -38,6 +41,10 @@ def error(row: Locator) -> str:
     return row.locator("output").inner_text()
 
 
+def number(text: str) -> float:
+    return float(text.split()[0].replace(",", ""))
+
+
 def test_deleting_blocks_changes_the_error_and_bringing_them_back_restores_it(lab, request):
     with chromium() as browser:
         watched = Watched(browser.new_page(viewport=dict(width=1400, height=1000)))
@@ -49,13 +56,17 @@ def test_deleting_blocks_changes_the_error_and_bringing_them_back_restores_it(la
         expect(residual).to_contain_text("error on 200 images · nothing deleted", timeout=60_000)
         whole = [error(row) for row in (plain, residual)]
 
-        seen = set()
+        (run,) = RunStore(lab.folder / "runs").find(depth=14, shortcut="A")
+        shown = subject(run, images=200)
+        study, deleted, seen = LesionStudy(shown.net, shown.images, shown.labels), [], set()
         for block in ("stage1.block1", "stage2.block2", "stage3.block1"):
             button = residual.locator(f"[data-block='{block}']")
             button.click()
             expect(button).to_have_attribute("aria-pressed", "true")
+            deleted.append(block)
             seen.add(error(residual))
-        assert seen - {whole[1]}
+            assert number(error(residual)) == pytest.approx(study.error(deleted), abs=0.5)  # one picture of 200
+        assert number(whole[1]) == pytest.approx(study.error(), abs=0.5) and seen - {whole[1]}
         expect(residual).to_contain_text(f"3 of 6 blocks deleted · whole net: {whole[1]}")
         expect(button).to_have_attribute("title", "stage3.block1, deleted, changes the shape")
         assert error(plain) == whole[0]
