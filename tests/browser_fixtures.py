@@ -152,5 +152,5 @@ def wait_for_cell(page: Page, count: int) -> None:
             return counts.some(text => text.includes(`[${wanted}]`));
         }""",
         arg=count,
-        timeout=120_000,
+        timeout=300_000,
     )
