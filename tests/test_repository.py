@@ -14,13 +14,16 @@ import nbformat
 import pytest
 import yaml
 
-from reslab import RunConfig, RunStore
+from reslab import Run, RunConfig, RunStore
 from reslab.batch.spec import Experiment
 from reslab.claims import ledger
 from reslab.files import write_json
 from reslab.runs import COLUMNS
 
+from .claims_fixtures import find
+
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "experiments/results"
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -208,21 +211,28 @@ def test_the_story_of_the_kills_is_the_one_that_was_told(name):
     assert f"{sum(story['killed'].values())} ({killed})" in text and f"| {story['typed']} |" in text
 
 
-def test_verdicts_in_the_text_are_those_of_the_committed_runs(tmp_path):
-    """Runs are put together again from experiments/results/, and the claims tested on them anew."""
-    stem = ROOT / "experiments/results/degradation-2000"
-    with open(f"{stem}.csv", newline="") as file:
+def committed(stem: str, store: Path) -> list[Run]:
+    """Runs put together again from experiments/results/."""
+    with open(RESULTS / f"{stem}.csv", newline="") as file:
         points = list(csv.DictReader(file))
     runs = []
-    for name, facts in json.loads(Path(f"{stem}.json").read_text()).items():
-        run = RunStore(tmp_path).create(RunConfig.from_dict(facts["config"]))
+    for name, facts in json.loads((RESULTS / f"{stem}.json").read_text()).items():
+        run = RunStore(store).create(RunConfig.from_dict(facts["config"]))
         assert run.id == name
         run.write_metrics([{key: row[key] for key in COLUMNS} for row in points if row["run"] == name])
-        write_json(run.path / "status.json", dict(state="done", iteration=2000, iterations=2000, heartbeat=0.0))
+        end = run.config.iterations
+        write_json(run.path / "status.json", dict(state="done", iteration=end, iterations=end, heartbeat=0.0))
+        for probe, found in facts.get("probes", {}).items():
+            find(run, probe, found)
         runs.append(run)
+    return runs
+
+
+def test_verdicts_in_the_text_are_those_of_the_committed_runs(tmp_path):
+    """The claims are tested anew."""
     study = Experiment.load("degradation")
-    verdicts = ledger(runs, names=list(study.claims))
-    assert verdicts.markdown().strip() in Path(f"{stem}.md").read_text()
+    verdicts = ledger(committed("degradation-2000", tmp_path), names=list(study.claims))
+    assert verdicts.markdown().strip() in (RESULTS / "degradation-2000.md").read_text()
     told = (ROOT / "README.md").read_text()
     for verdict in verdicts:
         if verdict.interval and len(verdict.findings) == 1:
@@ -231,6 +241,32 @@ def test_verdicts_in_the_text_are_those_of_the_committed_runs(tmp_path):
             assert f"| {verdict.claim.statement.rstrip('.')} | {numbers} | {verdict.verdict} |" in told, (
                 verdict.claim.name
             )
+
+
+def test_verdicts_on_what_goes_on_inside_are_those_of_the_committed_results(tmp_path):
+    """Each row `| claim | each difference [interval] | verdict |`."""
+    text = (ROOT / "docs/benchmarks.md").read_text()
+    runs = committed("inside-demo", tmp_path)
+    assert len(runs) == 20
+    for verdict in ledger(runs, names=list(Experiment.load("inside").claims)):
+        cells = []
+        for finding in verdict.findings:
+            low, high = finding.interval
+            digits = 3 if max(abs(low), abs(high)) < 1 else 1
+            cells.append(f"{finding.effect:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]")
+        assert f"| {verdict.claim.name} | {'; '.join(cells)} | {verdict.verdict} |" in text
+
+
+def test_the_speed_of_a_surface_in_the_text_is_the_one_that_was_measured():
+    """Each row `| way | seconds (least-most) | times ours |`."""
+    text = (ROOT / "docs/benchmarks.md").read_text()
+    for name in ("surface", "surface-avx2"):
+        result = json.loads((RESULTS / f"{name}.json").read_text())
+        assert result["commit"][:7] in text and not result["dirty"]
+        for row in result["rows"]:
+            seconds = f"{row['seconds']:.3f} ({row['seconds_low']:.3f}-{row['seconds_high']:.3f})"
+            ratio = f"{row['ratio']:.2f} ({row['ratio_low']:.2f}-{row['ratio_high']:.2f})"
+            assert f"| {row['way']} | {seconds} | {ratio} |" in text
 
 
 def test_every_tracked_text_file_is_free_of_machine_paths():
