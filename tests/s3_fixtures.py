@@ -94,8 +94,9 @@ class S3:
         return boto3.client("s3", endpoint_url=f"http://{HOST}:{self.moto_port}", **keys)
 
     def objects(self) -> list[str]:
-        """What is in the bucket."""
-        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        """What is in the store, not what other tests have left in the bucket."""
+        prefix = self.url.removeprefix(f"s3://{BUCKET}/") + "/"
+        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
     def down(self) -> None:

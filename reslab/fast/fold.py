@@ -2,7 +2,7 @@
 
 import operator
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -39,7 +39,8 @@ class Folded:
     def __init__(self, net: nn.Module, precision: torch.dtype = torch.float32):
         self.precision = precision
         widest = max(module.out_channels for module in net.modules() if isinstance(module, nn.Conv2d))
-        self.kernels = next(net.parameters()).device.type == "cpu" and widest <= WIDEST and _can_build()
+        self._device = next(net.parameters()).device.type
+        self.kernels = self._device == "cpu" and widest <= WIDEST and _can_build()
         self._activations = torch.float32 if self.kernels else precision
         self._net = fx.GraphModule(net, _Tracer().trace(net.eval())).eval()
         for kind, replace in (
@@ -52,11 +53,10 @@ class Folded:
         self._folded = [m for m in self._net.modules() if isinstance(m, FoldedConv | Affine)]
         tape(self._net)
         self._net.recompile()
-        self._threads = None
+        self._workers, self._map = 1, map
         if self.kernels:
-            self._threads = ThreadPoolExecutor(
-                torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)
-            )
+            self._workers = torch.get_num_threads()
+            self._map = ThreadPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(1,)).map
         self.refold()
 
     def refold(self) -> None:
@@ -75,13 +75,17 @@ class Folded:
 
     def __call__(self, batches: Sequence[torch.Tensor]) -> torch.Tensor:
         """Logits, float32 [images of all batches, classes]."""
-        return torch.cat(list((self._threads.map if self._threads else map)(self._logits, batches)))
+        logits: dict[int, torch.Tensor] = {}
+        left = iter(enumerate(batches))  # all threads take from it
+        list(self._map(lambda _: self._take(left, logits), range(self._workers)))
+        return torch.cat([logits[number] for number in range(len(batches))])
 
     @torch.inference_mode()
-    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+    def _take(self, left: Iterator[tuple[int, torch.Tensor]], logits: dict[int, torch.Tensor]) -> None:
         reduced = self.precision != torch.float32 and not self.kernels  # whose activations are float32
-        with torch.autocast(images.device.type, self.precision if reduced else None, reduced, cache_enabled=False):
-            return self._net(images).float()
+        with torch.autocast(self._device, self.precision if reduced else None, reduced, cache_enabled=False):
+            for number, images in left:
+                logits[number] = self._net(images).float()
 
     def _affine(self, node: fx.Node) -> None:
         self._replace([node], node.args, Affine(self._net.get_submodule(node.target), self._activations))
