@@ -68,7 +68,7 @@ def test_every_field_changes_the_id():
     others |= dict(momentum=0.5, weight_decay=0.0, precision="fp32", log_every=4, optimizer="adamw")
     base = dataclasses.replace(base, lr_drops=())
     others |= dict(lr_schedule="linear")
-    others |= dict(activation_order="full-preactivation")
+    others |= dict(activation_order="full-preactivation", norm="none")
     # Below; in test_nets_plugins.py; in test_data_pictures.py; in test_training_tasks.py.
     elsewhere = {"gate_bias", "plugins", "family", "stem", "stride_on", "lr_plateau", "scale", "colour", "found"}
     elsewhere |= {"task", "target", "sigma", "patch", "pretrained"}
@@ -185,6 +185,7 @@ def test_json_round_trip(profile):
         ("optimizer", "adam", "sgd, adamw"),
         ("lr_schedule", "cosine", "drops, linear"),
         ("patch", 16, "task='denoising'"),
+        ("norm", "group", "batch, none"),
         ("seed", -1, "0 or more"),
         ("seed", True, "type int"),
         ("iterations", 0, "1 or more"),

@@ -37,6 +37,7 @@ FIELD_HELP = dict(
     precision="bf16, which is fp32 on devices without products of it, or fp32.",
     log_every="Iterations between log points: a row of metrics.csv, a checkpoint.",
     activation_order=f"Where BN and ReLU stand in a block: {', '.join(ORDERS)}.",
+    norm="CIFAR family: batch, or none, for nets without batch norm; deep ones of these want a smaller lr.",
     gate_bias="That a gating shortcut's gates start from. Default: the shortcut's own.",
     plugins="A Python file with a shortcut of your own; may be given several times.",
     family="cifar (three stages), imagenet (four) or, for denoising, dncnn.",

@@ -43,6 +43,9 @@ class Folded:
         self.kernels = self._device == "cpu" and widest <= WIDEST and _can_build()
         self._activations = torch.float32 if self.kernels else precision
         self._net = fx.GraphModule(net, _Tracer().trace(net.eval())).eval()
+        for node in [n for n in self._net.graph.nodes if is_module(self._net, n, nn.Identity)]:
+            node.replace_all_uses_with(node.args[0])
+            self._net.graph.erase_node(node)
         for kind, replace in (
             (nn.Conv2d, self._fold),
             (nn.BatchNorm2d, self._affine),

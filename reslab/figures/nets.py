@@ -128,7 +128,7 @@ def nets_of(runs: Iterable[Run]) -> list[Net]:
 
 def _rank(config: RunConfig) -> tuple:
     c = config
-    return c.shortcut != "none", c.depth, c.shortcut, c.gate_bias or 0.0, c.block, c.activation_order, c.id
+    return c.shortcut != "none", c.depth, c.shortcut, c.gate_bias or 0.0, c.block, c.activation_order, c.norm, c.id
 
 
 def overrides(config: RunConfig) -> dict[str, Any]:
@@ -140,6 +140,7 @@ def overrides(config: RunConfig) -> dict[str, Any]:
         "family",
         "block",
         "activation_order",
+        "norm",
         "profile",
         "plugins",
         "target",

@@ -72,6 +72,7 @@ def net_label(config: RunConfig) -> str:
     extras = [config.shortcut] * (config.shortcut not in ("none", "A"))
     extras += [config.block] * (config.block != "basic" and config.family == "cifar")
     extras += [config.activation_order] * (config.activation_order != "original")
+    extras += ["no BN"] * (config.norm == "none")
     return f"{kind}-{config.depth}" + (f" ({', '.join(extras)})" if extras else "")
 
 
@@ -99,7 +100,8 @@ def net_colour(config: RunConfig) -> str:
     if config.gate_bias is not None:  # lighter, the more open the gates start, and darker for more closed ones
         off = config.gate_bias - Gated.gate_bias
         colour = mix(colour, "#ffffff" if off > 0 else "#000000", 0.7 * (1 - math.exp(-abs(off) / 2)))
-    return colour if config.block == "basic" or config.family == "imagenet" else mix(colour, "#000000", 0.35)
+    colour = colour if config.block == "basic" or config.family == "imagenet" else mix(colour, "#000000", 0.35)
+    return mix(colour, FAINT, 0.6) if config.norm == "none" else colour
 
 
 def _denoiser_colour(config: RunConfig) -> str:

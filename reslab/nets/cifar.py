@@ -13,6 +13,7 @@ from torch import nn
 
 from .blocks import BLOCKS, initialise
 from .layouts import Shapes, load_renamed, renamed, shapes_of
+from .norm import check_norm, remove_norms
 from .plugins import Plugin
 from .registry import Shortcut
 from .shortcuts import IdentityPadded, Plain, ProjectionWhereNeeded
@@ -81,21 +82,26 @@ def cifar_net(
     activation_order: str = "original",
     gate_bias: float | None = None,
     plugins: Sequence[str | Path | Plugin] = (),
+    norm: str = "batch",
 ) -> CifarNet:
     """The net of `depth` weighted layers with He initialisation (He et al. 2015, section 4.2). `shortcut="none"` is the
     plain net.
 
     Takes float images [N, 3, H, W] and returns logits [N, num_classes]. `generator` makes the initialisation
     reproducible. `gate_bias` is what the biases of a gating shortcut start from; `plugins` are files with shortcuts of
-    your own. Raises ValueError for a depth that is not 6n+2 (bottleneck: 9n+2), an unknown shortcut, block or order, a
-    width or class count below 1, and a gate_bias for a shortcut without a gate.
+    your own. With norm="none" nothing stands in the place of batch norms, and the other weights are the same. Raises
+    ValueError for a depth that is not 6n+2 (bottleneck: 9n+2), an unknown shortcut, block, order or norm, a width or
+    class count below 1, and a gate_bias for a shortcut without a gate.
     """
     n = check_depth(depth, block)
+    check_norm(norm)
     shortcut_at = shortcut_maker(shortcut, activation_order, gate_bias, plugins)
     for name, value in (("width", width), ("num_classes", num_classes)):
         if value < 1:
             raise ValueError(f"{name}={value} must be at least 1")
     net = CifarNet(n, shortcut_at, width, block, num_classes, activation_order)
+    if norm == "none":
+        remove_norms(net)
     initialise(net, generator)
     return net
 
@@ -116,7 +122,8 @@ def load_state(net: CifarNet, state: Mapping[str, Any]) -> CifarNet:
     akamaster's are ImageNet's: 0.485, 0.456, 0.406 and 0.229, 0.224, 0.225.
 
     Raises ValueError for weights of another net, saying of which, or where they differ; for a `state` that holds no
-    weights; and for a `net` that the layout has no names for: bottlenecks, another order or other shortcuts.
+    weights; and for a `net` that the layout has no names for: bottlenecks, another order, no batch norm or other
+    shortcuts.
     """
     names = _published_names(net)
     weights = {re.sub(r"^((module|_orig_mod)\.)+", "", name): x for name, x in state.get("state_dict", state).items()}
@@ -132,8 +139,8 @@ def load_state(net: CifarNet, state: Mapping[str, Any]) -> CifarNet:
 def to_state(net: CifarNet) -> dict[str, torch.Tensor]:
     """The net's weights in the layout that load_state() reads, without a prefix.
 
-    Raises ValueError for a net that the layout has no names for: bottlenecks, another order or other shortcuts than
-    none, A and B.
+    Raises ValueError for a net that the layout has no names for: bottlenecks, another order, no batch norm or other
+    shortcuts than none, A and B.
     """
     return renamed(net, _published_names(net))
 
@@ -141,10 +148,11 @@ def to_state(net: CifarNet) -> dict[str, torch.Tensor]:
 def _published_names(net: CifarNet) -> dict[str, str]:
     """The published layout's name for each of the net's tensors."""
     kinds = {type(module) for module in net.modules() if isinstance(module, Shortcut)}
-    if not kinds <= {Plain, IdentityPadded, ProjectionWhereNeeded} or (net.block, net.order) != ("basic", "original"):
+    known = kinds <= {Plain, IdentityPadded, ProjectionWhereNeeded} and isinstance(net.stem.bn, nn.BatchNorm2d)
+    if not known or (net.block, net.order) != ("basic", "original"):
         raise ValueError(
-            "the published layout is that of shortcut='none', 'A' or 'B', block='basic', activation_order='original'; "
-            "build the net with these"
+            "the published layout is that of shortcut='none', 'A' or 'B', block='basic', activation_order='original', "
+            "norm='batch'; build the net with these"
         )
     return {name: _published_name(name) for name in net.state_dict()}
 

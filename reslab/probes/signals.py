@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..nets.norm import remove_norms
 from ..runs import Run
 from ..training.state import seed
 from .layers import weighted_layers
@@ -80,10 +81,8 @@ def without_norm(net: nn.Module, gain: float = 1.0) -> nn.Module:
     layer to layer through ReLUs; sqrt(1/2) is the rule before it (Glorot and Bengio 2010), which halves it in each.
     """
     twin = copy.deepcopy(net)
-    for module in list(twin.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.BatchNorm2d):
-                setattr(module, name, nn.Identity())
+    remove_norms(twin)
+    for module in twin.modules():
         if isinstance(module, nn.Conv2d):
             module.weight *= gain
     return twin

@@ -8,6 +8,7 @@ from ..denoising.net import TARGETS, check_dncnn_depth
 from ..nets.blocks import STRIDES
 from ..nets.cifar import check_depth
 from ..nets.imagenet import STEMS, check_imagenet_depth
+from ..nets.norm import NORMS
 from ..nets.orders import check_order
 from ..nets.registry import shortcut_class
 from ..precision import PRECISIONS
@@ -75,6 +76,8 @@ def _check_net(config: "RunConfig") -> None:
         for name in ("stem", "stride_on"):
             require(config, getattr(config, name) is None, name, "nothing: it is for family='imagenet'")
     check_order(config.activation_order)
+    norms = NORMS if config.family == "cifar" else ("batch",)
+    require(config, config.norm in norms, "norm", f"of family={config.family!r}: {', '.join(norms)}")
     gated = shortcut_class(config.shortcut, config.plugins)
     allowed = "a finite number" if gated.gate_bias is not None else f"nothing: {config.shortcut!r} has no gate"
     finite = config.gate_bias is None or (gated.gate_bias is not None and math.isfinite(config.gate_bias))

@@ -24,7 +24,7 @@ from .tasks import CLASSIFY, TASKS, net_maker
 LATER: dict[str, Any] = dict(activation_order="original", gate_bias=None, plugins=[], family="cifar")
 LATER |= dict(stem=None, stride_on=None, scale=[], colour=None, lr_plateau=0, found=None)
 LATER |= dict(task=CLASSIFY, target=None, sigma=[], pretrained=None)
-LATER |= dict(optimizer="sgd", lr_schedule="drops", patch=None)
+LATER |= dict(optimizer="sgd", lr_schedule="drops", patch=None, norm="batch")
 
 
 def before_there_were(values: dict[str, Any]) -> dict[str, Any]:
@@ -81,6 +81,7 @@ class RunConfig:
     optimizer: str = FROM_PROFILE  # "sgd" or "adamw"
     lr_schedule: str = FROM_PROFILE  # "drops", or "linear": lr falls evenly, to 0 after the last iteration
     patch: int | None = FROM_PROFILE  # denoising: side of the squares that are cut out of training pictures, pixels
+    norm: str = "batch"  # CIFAR family: "batch" norm, or "none" anywhere; without it a deep net wants a smaller lr
 
     def __post_init__(self):
         require(self, self.task in TASKS, "task", f"one of {', '.join(TASKS)}")
@@ -230,6 +231,7 @@ class RunConfig:
         own_block = self.block if self.family == "imagenet" else "basic"
         extras = [self.shortcut] * (self.shortcut not in ("none", "A")) + [self.block] * (self.block != own_block)
         extras += [self.activation_order] * (self.activation_order != "original")
+        extras += ["no-norm"] * (self.norm == "none")
         extras += [self.family] * (self.family == "imagenet" and self.task == CLASSIFY)
         extras += [self.task] * (self.task != CLASSIFY)
         return "-".join([f"{kind}{self.depth}", *extras])

@@ -49,7 +49,7 @@ def net_maker(config: "RunConfig") -> tuple[Callable[..., nn.Module], dict[str, 
 
         return dncnn, dict(target=config.target)
     if config.family == "cifar":
-        return cifar_net, dict(block=config.block, num_classes=config.facts.classes)
+        return cifar_net, dict(block=config.block, num_classes=config.facts.classes, norm=config.norm)
     own: dict[str, Any] = dict(stem=config.stem)
     own |= dict(stride_on=config.stride_on) if config.stride_on is not None else {}
     if config.task == "detection":
