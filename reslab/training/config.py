@@ -81,7 +81,7 @@ class RunConfig:
     optimizer: str = FROM_PROFILE  # "sgd" or "adamw"
     lr_schedule: str = FROM_PROFILE  # "drops", or "linear": lr falls evenly, to 0 after the last iteration
     patch: int | None = FROM_PROFILE  # denoising: side of the squares that are cut out of training pictures, pixels
-    norm: str = "batch"  # CIFAR family: "batch" norm, or "none" anywhere; without it a deep net wants a smaller lr
+    norm: str = "batch"  # CIFAR family: "batch" norm, or "none": nothing in its place
 
     def __post_init__(self):
         require(self, self.task in TASKS, "task", f"one of {', '.join(TASKS)}")
