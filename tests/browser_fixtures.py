@@ -38,6 +38,9 @@ def chromium(*flags: str) -> Iterator[Browser]:
         browser.close()
 
 
+CLOSED = r"^Task exception was never retrieved\nfuture: [^\n]*WebSocketClosedError.*?^tornado\S*WebSocketClosedError$"
+
+
 @dataclass
 class Server:
     """A server that was started, and the folder of its notebooks, log and runs."""
@@ -46,8 +49,9 @@ class Server:
     folder: Path
 
     def complaints(self) -> list[str]:
-        """Errors and tracebacks in the server's log."""
-        return re.findall(r"^\[E .*|.*Traceback.*|\w+Error: .*", (self.folder / "server.log").read_text(), re.M)
+        """Errors and tracebacks in the server's log, but for what is said when a page is closed that was written to."""
+        log = re.sub(CLOSED, "", (self.folder / "server.log").read_text(), flags=re.S | re.M)
+        return re.findall(r"^\[E .*|.*Traceback.*|\w+Error: .*", log, re.M)
 
 
 @contextmanager
@@ -60,7 +64,8 @@ def jupyterlab(folder: Path, theme: str = "Light", **environment: str) -> Iterat
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}"]
     command = [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={folder}"]
-    environment |= dict(JUPYTERLAB_SETTINGS_DIR=str(folder / "settings"))
+    # Its own, not this user's, which other servers write too.
+    environment |= {f"JUPYTERLAB_{name.upper()}_DIR": str(folder / name) for name in ("settings", "workspaces")}
     with _served(command, folder, environment, "/api") as server:
         yield server
 

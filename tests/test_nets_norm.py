@@ -5,15 +5,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import reslab
 from reslab import RunConfig, RunStore, cifar_net, train
+from reslab.claims.arms import comparisons, nets_of
+from reslab.claims.catalogue import CLAIMS
 from reslab.fast.fold import Folded
 from reslab.fast.tape import Taped
 from reslab.figures.style import net_colour, net_label
-from reslab.nets import ORDERS
+from reslab.lessons.scale import rescaled
+from reslab.nets import ORDERS, deepened
+from reslab.nets.cifar import load_state, to_state
+from reslab.nets.graph import block_graph
 from reslab.probes import recorded_signals, without_norm
+from reslab.probes.layers import weighted_layers
 from reslab.probes.probing import probe
 from reslab.probes.surface import surface
+from reslab.widgets.design import changed
 
 CONFIG = RunConfig(depth=8, profile="smoke", norm="none")
 
@@ -37,6 +43,15 @@ def test_it_is_the_twin_with_batch_norm_without_it(shortcut, order):
     assert own.keys() == {name for name in its if "bn" not in name}
     assert all(torch.equal(tensor, its[name]) for name, tensor in own.items())
     assert torch.equal(net(pictures()), without_norm(twin)(pictures()))
+
+
+def test_the_original_block_is_convolutions_and_relus_alone():
+    net = cifar_net(8, "B", 4, generator=seeded(), norm="none")
+    x = F.relu(F.conv2d(pictures(), net.stem.conv.weight, padding=1))
+    for block, stride in ((net.stage1.block1, 1), (net.stage2.block1, 2)):
+        fx = F.conv2d(F.relu(F.conv2d(x, block.conv1.weight, None, stride, 1)), block.conv2.weight, padding=1)
+        x = F.relu(fx + (x if stride == 1 else F.conv2d(x, block.shortcut.conv.weight, None, stride)))
+    torch.testing.assert_close(net.stage2(net.stage1(net.stem(pictures()))), x)
 
 
 def test_pre_activation_adds_its_input_and_not_what_a_relu_has_made_of_it():
@@ -72,6 +87,29 @@ def test_a_run_trains_it_and_every_instrument_looks_into_it(tmp_path):
     assert surface(run, points=3, images=40).done == 9
 
 
+def test_a_layer_without_norm_says_so_and_none_is_drawn():
+    for norm, kind in (("batch", nn.BatchNorm2d), ("none", type(None))):
+        net = cifar_net(8, "A", 4, norm=norm)
+        assert {type(layer.norm) for layer in weighted_layers(net)} == {kind}
+        assert all((layer.response is layer.conv) == (norm == "none") for layer in weighted_layers(net))
+    for order in ORDERS:
+        bare, usual = (
+            block_graph(cifar_net(14, "B", 4, activation_order=order, norm=n).stage2.block1) for n in ("none", "batch")
+        )
+        assert [op.kind for op in bare.ops] == [op.kind for op in usual.ops if op.kind != "bn"]
+
+
+def test_claims_are_of_nets_with_batch_norm(tmp_path):
+    runs = [train(RunConfig(8, s, "smoke", norm=n), tmp_path) for s in ("none", "A") for n in ("batch", "none")]
+    compared = [comparison for claim in CLAIMS.values() for comparison in comparisons(claim, nets_of(runs))]
+    seen = [net.config.norm for comparison in compared for net in comparison.nets.values()]
+    assert seen and set(seen) == {"batch"}
+
+
+def test_another_profile_leaves_it_without():
+    assert changed(CONFIG, [], dict(profile="demo")).norm == "none"
+
+
 def test_its_runs_and_labels_are_its_own():
     for depth, shortcut, name, label in ((56, "none", "plain56", "plain-56"), (20, "A", "res20", "ResNet-20")):
         usual, bare = (RunConfig(depth, shortcut, norm=norm) for norm in ("batch", "none"))
@@ -89,5 +127,12 @@ def test_what_has_no_such_nets_says_so():
         RunConfig(18, family="imagenet", norm="none")
     with pytest.raises(ValueError, match="norm='none' is not possible; allowed: of family='dncnn': batch"):
         RunConfig(task="denoising", norm="none")
+    bare = cifar_net(8, norm="none")
     with pytest.raises(ValueError, match="build the net with these"):
-        reslab.nets.cifar.to_state(cifar_net(8, norm="none"))
+        to_state(bare)
+    with pytest.raises(ValueError, match="build the net with these"):
+        load_state(bare, to_state(cifar_net(8)))
+    with pytest.raises(ValueError, match="only nets of norm='batch' can be deepened"):
+        deepened(bare, 14)
+    with pytest.raises(ValueError, match="take a run with norm='batch'"):
+        rescaled(bare, 4)

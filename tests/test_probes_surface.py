@@ -104,11 +104,15 @@ def test_computed_by_two_processes_it_is_the_same_bit_for_bit(run, tmp_path):
     plan = SMALL | dict(points=7, seed=11)  # five tiles
     processes = [start(run, **plan) for _ in range(2)]
     folder = run.path / FOLDER / Plan(**plan).name
-    wait_until((folder / "grid.json").exists)
-    wait_until(lambda: len({tile.worker for tile in Grid(folder).look()[1]} - {None}) == 2)  # each is at one
-    for process in processes:
-        process.join(120)
-        assert process.exitcode == 0
+    try:
+        wait_until((folder / "grid.json").exists)
+        wait_until(lambda: len({tile.worker for tile in Grid(folder).look()[1]} - {None}) == 2)  # each is at one
+        for process in processes:
+            process.join(120)
+            assert process.exitcode == 0
+    finally:
+        for process in processes:
+            process.kill()
     found = read_surface(run, **plan)
     assert found.done == 49
     assert surface(reslab.train(run.config, tmp_path), **plan) == found

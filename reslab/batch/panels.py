@@ -20,15 +20,17 @@ def panels(
     """The study's configs in groups, each under a heading that says what is in it.
 
     One group if there are few nets. Otherwise one for each part of the grid, with the nets of the original block
-    (option A, original order) in every one to hold the others against; a part with too many nets is divided by the axis
-    with the fewest values, as figure 6 of He et al. 2015 has plain nets left and residual nets right. Raises ValueError
-    as Experiment.configs does.
+    (option A, original order, with batch norm) in every one to hold the others against; a part with too many nets is
+    divided by the axis with the fewest values, as figure 6 of He et al. 2015 has plain nets left and residual nets
+    right. Raises ValueError as Experiment.configs does.
     """
     configs = experiment.configs(profile, seeds, overrides, opt_in)
     if len({config.for_any_seed for config in configs}) <= MOST_NETS:
         return {"All nets": configs}
     grids = experiment.grids_in(profile, overrides, opt_in)
-    original = [c for c in configs if c.shortcut == "A" and c.activation_order == "original"] if len(grids) > 1 else []
+    usual = dict(shortcut="A", activation_order="original", norm="batch")
+    original = [c for c in configs if all(getattr(c, name) == value for name, value in usual.items())]
+    original = original if len(grids) > 1 else []
     groups = {}
     for part in [part for grid in grids for part in _divided(grid)]:
         wanted = {RunConfig(profile=configs[0].profile, **point) for point in points(part)}

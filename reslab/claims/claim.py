@@ -26,11 +26,13 @@ class Arm:
     gate_bias: float | None = None  # of gates; None where there are none
     precision: str | None = None  # None: that of the setting
     target: str | None = None  # of a denoiser; None elsewhere
+    norm: str = "batch"  # what the papers say is of nets with batch norm
 
     @property
     def fields(self) -> dict[str, object]:
         """The RunConfig fields that it names, without the depth."""
         named = dict(shortcut=self.shortcut, activation_order=self.activation_order, gate_bias=self.gate_bias)
+        named |= dict(norm=self.norm)
         others = dict(precision=self.precision, target=self.target)
         return named | {name: value for name, value in others.items() if value}
 

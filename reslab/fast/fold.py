@@ -80,7 +80,10 @@ class Folded:
         """Logits, float32 [images of all batches, classes]."""
         logits: dict[int, torch.Tensor] = {}
         left = iter(enumerate(batches))  # all threads take from it
-        list(self._map(lambda _: self._take(left, logits), range(self._workers)))
+        try:
+            list(self._map(lambda _: self._take(left, logits), range(self._workers)))
+        finally:  # after an error nobody goes on
+            list(left)
         return torch.cat([logits[number] for number in range(len(batches))])
 
     @torch.inference_mode()

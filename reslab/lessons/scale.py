@@ -15,9 +15,12 @@ from ..probes.surface.weights import are_weights, entries, vector
 @torch.no_grad()
 def rescaled(net: nn.Module, factor: float) -> nn.Module:
     """A copy of `net` whose convolutions have weights `factor` times as large wherever batch norm follows, and batch
-    norm's running statistics to match: in evaluation mode it computes the same, up to rounding.
+    norm's running statistics to match: in evaluation mode it computes the same, up to rounding. Raises ValueError for a
+    net without batch norm.
     """
     twin = copy.deepcopy(net)
+    if not any(layer.norm for layer in weighted_layers(twin)):
+        raise ValueError("without batch norm larger weights are another function; take a run with norm='batch'")
     for layer in weighted_layers(twin):
         if layer.norm is not None:
             layer.conv.weight.mul_(factor)

@@ -24,7 +24,7 @@ def deepened(shallow: CifarNet, depth: int) -> CifarNet:
     block cannot leave its input as it is.
 
     Raises ValueError for a depth that this kind of net cannot have or that is less than the present one, for an
-    activation order other than the original, and for blocks that cannot be the identity.
+    activation order other than the original, for a net without batch norm, and for blocks that cannot be the identity.
     """
     block = shallow.stage1[0]
     name = "basic" if len(block.kernels) == 2 else "bottleneck"
@@ -33,6 +33,8 @@ def deepened(shallow: CifarNet, depth: int) -> CifarNet:
         raise ValueError(f"depth={depth} is less than the {present} blocks a stage that are there need")
     if (list(block.steps), list(block.last)) != ORDERS["original"].arrangement(len(block.kernels)):
         raise ValueError("only nets of activation_order='original' can be deepened: their blocks pass on what is >= 0")
+    if not isinstance(shallow.stem.bn, nn.BatchNorm2d):
+        raise ValueError("only nets of norm='batch' can be deepened: the blocks that are added have batch norm")
     deep = copy.deepcopy(shallow)
     for stage in (deep.stage1, deep.stage2, deep.stage3):
         like = stage[-1]

@@ -128,14 +128,19 @@ class _Reader:
                 inputs = tuple(self.value[n] for n in node.all_input_nodes if n in self.value)
                 if not inputs:
                     continue  # arithmetic on parameters alone: part of a label
-                if _name(node) == "getitem" and isinstance(node.args[1], int):
-                    self.value[node] = inputs[0]  # one part of several outputs
+                if (_name(node) == "getitem" and isinstance(node.args[1], int)) or self._was_norm(node):
+                    self.value[node] = inputs[0]  # one part of several outputs; nothing
                     continue
                 self.value[node] = self._add(node, inputs, node in of_x, node in of_fx)
         split, residual = self.value[self.x], self.value[self.fx]
         used = output in (split, "x") or self.ops[output].lane in ("shortcut", "after")
         solid = not self.shortcut.changes_shape if used else None
         return BlockGraph(tuple(self.ops.values()), solid, split, residual, output)
+
+    def _was_norm(self, node: fx.Node) -> bool:
+        """Whether it stands where a net with batch norm has one: see reslab.nets.norm."""
+        called = node.op == "call_module" and node.target.rpartition(".")[2].startswith("bn")
+        return called and isinstance(self.root.get_submodule(node.target), nn.Identity)
 
     def _add(self, node: fx.Node, inputs: tuple[str, ...], of_x: bool, of_fx: bool) -> str:
         base = node.target if node.op == "call_module" else node.name

@@ -36,8 +36,12 @@ def weighted_layers(net: nn.Module) -> list[Layer]:
             steps = [*module.steps, "", *module.last]
             for step, after in pairwise(steps):
                 if step.startswith("conv"):
-                    norm = getattr(module, after) if after.startswith("bn") else None
+                    norm = _norm(getattr(module, after)) if after else None
                     layers.append(Layer(f"{name}.{step}", getattr(module, step), norm, name))
         elif name in ("stem", "conv1"):
-            layers.append(Layer(f"{name}.conv", module.conv, module.bn, None))
+            layers.append(Layer(f"{name}.conv", module.conv, _norm(module.bn), None))
     return layers
+
+
+def _norm(module: nn.Module) -> nn.BatchNorm2d | None:
+    return module if isinstance(module, nn.BatchNorm2d) else None

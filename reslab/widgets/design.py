@@ -174,8 +174,10 @@ class Design(Panel):
 
 def changed(config: RunConfig, plugins: list[Plugin], values: dict[str, Any]) -> RunConfig:
     """`config` with other values, and what depends on them left to follow: the rest of a new profile, a gate's bias."""
-    keep = ("depth", "shortcut", "block", "activation_order", "seed", "gate_bias") if "profile" in values else None
-    old = {field.name: getattr(config, field.name) for field in fields(config) if not keep or field.name in keep}
+    old = {field.name: getattr(config, field.name) for field in fields(config)}
+    if "profile" in values:
+        keep = ("depth", "shortcut", "block", "activation_order", "norm", "seed", "gate_bias")
+        old = {name: old[name] for name in keep}
     new = old | values | dict(plugins=plugins)
     if "shortcut" in values:
         new["gate_bias"] = None
