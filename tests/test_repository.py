@@ -202,6 +202,21 @@ def test_what_grows_with_the_number_of_runs_is_as_it_was_measured():
         assert f"| {row['what']} | {row['runs']:,} | {seconds} |" in text, row
 
 
+def test_nets_without_batch_norm_are_those_of_the_committed_results():
+    """The table in docs/inside.md, and what it says of larger learning rates."""
+    said = (ROOT / "docs/inside.md").read_text()
+    numbers = [f"{signal}_{when}" for signal in ("least_gradient", "last_variance") for when in ("before", "after")]
+    for row in csv.DictReader((RESULTS / "no-norm-demo.csv").read_text().splitlines()):
+        net = f"{'plain' if row['shortcut'] == 'none' else 'ResNet'}-{row['depth']}"
+        if row["lr"] == "0.01":
+            cells = [f"{float(row[name]):.2g}" for name in numbers] + [f"{float(row['test_error']):.1f}"]
+            assert f"| {' | '.join([net + ', no BN' * (row['norm'] == 'none'), *cells])} |" in said
+        else:
+            assert (
+                row["test_error"] == "90.00" and f"{float(row['least_gradient_after']):.0g}".replace("-0", "-") in said
+            )
+
+
 @pytest.mark.parametrize("name", ["chaos-local", "chaos-s3"])
 def test_the_story_of_the_kills_is_the_one_that_was_told(name):
     text = (ROOT / "docs/benchmarks.md").read_text()
