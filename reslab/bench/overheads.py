@@ -25,12 +25,18 @@ IMPORT = "import time; start = time.perf_counter(); {}; print(time.perf_counter(
 # All that training needs: `import reslab` alone would put off what a user waits for a moment later.
 IMPORTS = dict(torch="import torch", reslab="from reslab import RunConfig, RunStore, cifar_net, load_dataset, train")
 TRAIN = "import json, sys, reslab; reslab.train(reslab.RunConfig.from_dict(json.loads(sys.argv[1])), sys.argv[2])"
-# The peak counts what the process has had in memory at any time, in KiB (macOS: bytes).
+# The most that the process has had in memory at any time. On Linux of this program alone: getrusage (KiB; macOS: bytes)
+# would count what the process was forked from.
 PEAK = """
-import json, resource, sys, reslab
+import json, re, resource, sys, reslab
+from pathlib import Path
 config = reslab.RunConfig.from_dict(json.loads(sys.argv[1]))
 reslab.train(config, sys.argv[2], data=sys.argv[3] or None, device="cpu", compile="always")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+status = Path("/proc/self/status")
+if status.exists():
+    print(1024 * int(re.search(r"VmHWM:\\s+([0-9]+) kB", status.read_text())[1]))
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 """
 # What the Recorder takes, disk included, in percent of the rest; its first record is inside its making.
 RECORD = """
@@ -59,7 +65,7 @@ def measure_overheads(data: Path | None, report: Report) -> dict[str, Any]:
 
     `data` is where CIFAR-10 is, see load_dataset; without it and RESLAB_DATA, the memory is that of a run on "shapes".
     """
-    # The children first: one that is forked from a process which has grown would start with that process's peak.
+    # The children first, see PEAK.
     rows = [import_time(report), papermill_time(report), *peak_memory(data, report)]
     rows += [*evaluation_share(report), *recording_share(report)]
     return dict(machine=describe(torch.device("cpu")), **source(), overheads=rows)
