@@ -30,10 +30,12 @@ lab: .venv/installed  ## JupyterLab on the notebooks
 app: .venv/installed-app  ## the shortcut explorer for a class, no code in sight: READ_ONLY=1 to watch only; ARGS="--port 8866"
 	@JUPYTER_PATH=$(CURDIR)/reslab/widgets $(BIN)/voila notebooks/02_shortcut_explorer.ipynb --template reslab $(ARGS)
 
-# What has no browser two files at a time, with one thread each; pytest ends with 5 where ARGS choose nothing of it.
+# What has no browser two files at a time, with one thread each. pytest ends with 5 where ARGS choose nothing of a part.
 test: .venv/installed-test  ## every test; ARGS="-k curves" for some
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser" $(ARGS) || [ $$? = 5 ]
-	@$(BIN)/python -m pytest -m browser $(ARGS) || [ $$? = 5 ]
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser" $(ARGS); first=$$?; \
+	[ $$first = 0 ] || [ $$first = 5 ] || exit $$first; \
+	$(BIN)/python -m pytest -m browser $(ARGS); second=$$?; \
+	[ $$second = 5 ] && exit $$first; exit $$second
 
 bench: .venv/installed  ## training speed on this machine, and what a run costs besides: BASELINE=script.py to compare with
 	@$(BIN)/reslab bench $(if $(BASELINE),--baseline $(BASELINE)) --json reports/bench.json --figure reports/bench.html $(ARGS)

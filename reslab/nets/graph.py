@@ -129,7 +129,7 @@ class _Reader:
                 if not inputs:
                     continue  # arithmetic on parameters alone: part of a label
                 if (_name(node) == "getitem" and isinstance(node.args[1], int)) or self._was_norm(node):
-                    self.value[node] = inputs[0]  # one part of several outputs; nothing
+                    self.value[node] = inputs[0]  # one part of several outputs, or no operation
                     continue
                 self.value[node] = self._add(node, inputs, node in of_x, node in of_fx)
         split, residual = self.value[self.x], self.value[self.fx]
