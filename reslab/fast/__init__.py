@@ -4,7 +4,7 @@ On the CPU: batch norm, addition and ReLU as one kernel (fuse, norm, norm.cpp, b
 (memory). On a GPU: torch.compile and CUDA graphs (cuda). When it is worth its price: choice.
 
 Evaluation with many weights has kernels of its own: batch norm folded into the convolutions (fold), Winograd's
-convolution over as many images as a vector has lanes (conv, conv.cpp), a whole net in one call (tape).
+convolution with what follows it as one kernel (conv, conv.cpp), a whole net in one call (tape).
 """
 
 import torch

@@ -27,8 +27,8 @@ SIGNATURES: dict[str, dict[str, tuple[list[type], type | None]]] = dict(
         for name, types in (("forward", FORWARD), ("backward", BACKWARD))
     },
     conv=dict(
-        convolve=([INT64, POINTER], None),
-        **{f"convolve_{name}": ([], INT64) for name in ("lanes", "block", "bfloat16")},
+        convolve=([INT64, POINTER, INT64], None),
+        **{f"convolve_{name}": ([], INT64) for name in ("lanes", "group", "bfloat16")},
     ),
 )
 

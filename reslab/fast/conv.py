@@ -15,6 +15,7 @@ ROWS = [[1, 0, 0], *[[1, p, p * p] for p in (A, -A, B, -B)], [0, 0, 1]]
 OVER = [[1], [-1.5], [-1.5], [6], [6], [1]]  # of each finite point, the product of its distances to the others
 WINOGRAD = torch.tensor(ROWS, dtype=torch.float64) / torch.tensor(OVER)
 
+LEAST_CHANNELS = 8  # of fewer, the transform takes longer than the products that it saves
 WINOGRAD_2D = torch.kron(WINOGRAD, WINOGRAD).float().T
 
 
@@ -28,9 +29,9 @@ class FoldedConv(nn.Module):
     """relu(bn(conv(x)) + residual), with or without any but the convolution, bn with its running statistics.
 
     `residual` is added as option A does: every `stride`-th pixel, its channels from `offset` on. With `kernels` (on a
-    CPU, `lanes()` images at a time) reslab's own kernel does it all, in the layout of `innermost`: activations are
-    float32, and with `dtype` bfloat16 products are of that, where the CPU has them. Otherwise torch does it in `dtype`.
-    Call `refold` before the first use, and after the weights of `conv` or `norm` have changed.
+    CPU) reslab's own kernel does it all, in the layout of `laid_out`: activations are float32, and with `dtype`
+    bfloat16 products are of that, where the CPU has them. Otherwise torch does it in `dtype`. Call `refold` before the
+    first use, and after the weights of `conv` or `norm` have changed.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class FoldedConv(nn.Module):
         self._layers = (conv, norm)
         self.relu, self.stride, self.offset, self.dtype = relu, stride, offset, dtype
         self.kernels = kernels and fits(conv)
-        self.winograd = self.kernels and conv.kernel_size == (3, 3) and conv.stride == (1, 1)
+        three_by_three = conv.kernel_size == (3, 3) and conv.stride == (1, 1)
+        self.winograd = self.kernels and three_by_three and conv.in_channels >= LEAST_CHANNELS
         self.pairs = self.kernels and dtype == torch.bfloat16 and bool(kernels_of_conv().convolve_bfloat16())
+        self.out_channels = conv.out_channels
         self._weight: torch.Tensor | None = None
         self._bias: torch.Tensor | None = None
         self._numbers: dict[tuple, ctypes.Array] = {}
@@ -68,6 +71,7 @@ class FoldedConv(nn.Module):
             weight, bias = weight * scale[:, None, None, None], bias * scale + shift
         if self.kernels:
             weight = _packed(weight, self.winograd, self.pairs)
+            bias = F.pad(bias, (0, room(len(bias)) - len(bias)))
         if self._weight is None:
             self._make_room(weight, bias)
         self._weight.copy_(weight)  # in place: a Tape knows where they are
@@ -83,7 +87,7 @@ class FoldedConv(nn.Module):
     def forward(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
         conv = self._layers[0]
         if self.kernels:
-            return self._convolve(innermost(x), None if residual is None else innermost(residual))
+            return self._convolve(laid_out(x), None if residual is None else laid_out(residual))
         y = conv._conv_forward(x, self._weight, self._bias)  # padding of any kind
         if residual is not None:
             channels = y[:, self.offset : self.offset + residual.shape[1]]
@@ -91,35 +95,39 @@ class FoldedConv(nn.Module):
         return y.relu_() if self.relu else y
 
     def _convolve(self, x: torch.Tensor, residual: torch.Tensor | None) -> torch.Tensor:
-        y = x.new_empty(self.gives(x.shape))
-        added = None if residual is None else (residual.shape, residual.data_ptr())
-        call = self.call(x.shape, x.data_ptr(), added, y.data_ptr())
-        kernels_of_conv().convolve(1, ctypes.byref(call))
-        return y.permute(3, 2, 0, 1)
+        y = x.new_empty(len(x), *self.gives(x.shape[1:]))
+        added = None if residual is None else (residual.shape[1:], residual.data_ptr())
+        call = self.call(x.shape[1:], x.stride(3), x.data_ptr(), added, y.data_ptr())
+        kernels_of_conv().convolve(1, ctypes.byref(call), len(x))
+        return self.seen(y)
 
-    def gives(self, shape: Sequence[int]) -> tuple[int, int, int, int]:
-        """The shape in memory of what comes of images [N, C, H, W]: height, width, channels, images."""
-        conv, (n, _, *size) = self._layers[0], shape
+    def gives(self, shape: Sequence[int]) -> tuple[int, int, int]:
+        """The shape in memory of what comes of an image [C, H, W]: height, width, room for the channels."""
+        conv, size = self._layers[0], shape[1:]
         (side, _), (stride, _), (padding, _) = conv.kernel_size, conv.stride, conv.padding
         height, width = ((pixels + 2 * padding - side) // stride + 1 for pixels in size)
-        return height, width, conv.out_channels, n
+        return height, width, room(self.out_channels)
 
-    def call(self, shape: Sequence[int], x: int, residual: tuple[Sequence[int], int] | None, y: int) -> Call:
-        """The kernel's arguments for images [N, C, H, W] at the address x, a residual (its shape, its address), and the
-        address of the result.
+    def seen(self, y: torch.Tensor) -> torch.Tensor:
+        """What lies in memory as [N, *gives()], as [N, C, H, W]."""
+        return y[..., : self.out_channels].permute(0, 3, 1, 2)
+
+    def call(self, shape: Sequence[int], step: int, x: int, residual: tuple[Sequence[int], int] | None, y: int) -> Call:
+        """The kernel's arguments for images [C, H, W] at the address x, whose pixels are `step` numbers apart, a
+        residual (its shape, its address), and the address of the result.
         """
-        assert shape[0] == lanes()
-        added = residual[0] if residual else None
-        if (shape, added) not in self._numbers:  # made once: it takes longer than the call
-            conv, (height, width, channels, _) = self._layers[0], self.gives(shape)
+        added = tuple(residual[0]) if residual else None
+        key = (*shape, step), added
+        if key not in self._numbers:  # made once: it takes longer than the call
+            conv, (height, width, _) = self._layers[0], self.gives(shape)
             (side, _), (stride, _), (padding, _) = conv.kernel_size, conv.stride, conv.padding
-            assert not added or ((height - 1) * self.stride < added[2] and (width - 1) * self.stride < added[3])
-            numbers = (*shape[1:], channels, height, width, side, stride, padding)
-            numbers += (added[1], added[3]) if added else (0, 0)
+            assert not added or ((height - 1) * self.stride < added[1] and (width - 1) * self.stride < added[2])
+            numbers = (shape[0], step, *shape[1:], self.out_channels, height, width, side, stride, padding)
+            numbers += added or (0, 0, 0)
             numbers += (self.stride, self.offset, self.relu, self.winograd, self.pairs)
             # setdefault, because another thread may be as far: calls point at the array that stays.
-            self._numbers.setdefault((shape, added), (ctypes.c_int64 * len(numbers))(*numbers))
-        numbers = ctypes.addressof(self._numbers[shape, added])
+            self._numbers.setdefault(key, (ctypes.c_int64 * len(numbers))(*numbers))
+        numbers = ctypes.addressof(self._numbers[key])
         return Call(numbers, x, self._weight.data_ptr(), self._bias.data_ptr(), residual[1] if residual else None, y)
 
 
@@ -139,13 +147,6 @@ class Affine(nn.Module):
         return torch.addcmul(self._shift, x, self._scale)
 
 
-class Mean(nn.Module):
-    """Average pooling to one pixel of what is laid out by `innermost`, for which torch's own is slow."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.permute(2, 3, 1, 0).flatten(0, 1).mean(0).T[:, :, None, None]
-
-
 def affine(norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
     """The factor and the summand of each channel [C] that batch norm is in evaluation."""
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
@@ -158,9 +159,14 @@ def fits(conv: nn.Conv2d) -> bool:
     return square and conv.dilation == (1, 1) and conv.groups == 1 and conv.padding_mode == "zeros"
 
 
-def innermost(x: torch.Tensor) -> torch.Tensor:
-    """x [N, C, H, W] with its images next to each other in memory: height, width, channels, images."""
-    return x.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
+def laid_out(x: torch.Tensor) -> torch.Tensor:
+    """x [N, C, H, W] with its channels next to each other in memory, and zeros after them up to a whole vector."""
+    n, channels, height, width = x.shape
+    step = room(channels)
+    if x.stride() == (height * width * step, 1, width * step, step):
+        return x
+    y = x.new_zeros(n, height, width, step)[..., :channels].permute(0, 3, 1, 2)
+    return y.copy_(x)
 
 
 def kernels_of_conv() -> ctypes.CDLL:
@@ -168,9 +174,9 @@ def kernels_of_conv() -> ctypes.CDLL:
     return kernels("conv")
 
 
-def lanes() -> int:
-    """How many images the compiled kernel takes at a time: those of this CPU's widest vectors. Raises BuildError."""
-    return kernels_of_conv().convolve_lanes()
+def room(channels: int) -> int:
+    """Channels up to a whole one of this CPU's widest vectors. Raises BuildError."""
+    return channels + -channels % kernels_of_conv().convolve_lanes()
 
 
 def _packed(weight: torch.Tensor, winograd: bool, pairs: bool) -> torch.Tensor:
@@ -181,9 +187,9 @@ def _packed(weight: torch.Tensor, winograd: bool, pairs: bool) -> torch.Tensor:
     taps = weight.float().reshape(count * channels, side * side)
     if winograd:
         taps = taps @ WINOGRAD_2D
-    block, width = kernels_of_conv().convolve_block(), 2 if pairs else 1
-    taps, lacking = taps.view(count, channels, -1), (-channels % width, -count % block)
+    lanes, width = kernels_of_conv().convolve_lanes(), 2 if pairs else 1
+    taps, lacking = taps.view(count, channels, -1), (-channels % width, -count % lanes)
     if any(lacking):
         taps = F.pad(taps, (0, 0, 0, lacking[0], 0, lacking[1]))
-    taps = taps.view(len(taps) // block, block, -1, width, taps.shape[-1])  # blocks, block, units, width, taps
-    return taps.permute((4, 0, 2, 1, 3) if winograd else (0, 4, 2, 1, 3))
+    taps = taps.view(len(taps) // lanes, lanes, -1, width, taps.shape[-1])  # vectors, lanes, units, width, taps
+    return taps.permute(0, 4, 2, 1, 3)

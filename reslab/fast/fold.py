@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
-import torch.nn.functional as F
 from torch import fx, nn
 
 from ..nets.shortcuts import IdentityPadded
 from ..threads import torch_threads
 from .build import BuildError, kernels
-from .conv import Affine, FoldedConv, Mean, innermost, lanes
+from .conv import Affine, FoldedConv
 from .fuse import LookingIn, is_module, only
 from .tape import tape
 
 BATCH, GPU_BATCH = 125, 1000  # images at a time where torch runs
+KERNELS_BATCH = 60  # and where the kernels do: fewer take Python's time, and of more a thread goes without at the end
 WIDEST = 256  # channels: the weights of more leave the caches, and torch's convolutions are the faster ones
 
 
@@ -46,11 +46,7 @@ class Folded:
         for node in [n for n in self._net.graph.nodes if is_module(self._net, n, nn.Identity)]:
             node.replace_all_uses_with(node.args[0])
             self._net.graph.erase_node(node)
-        for kind, replace in (
-            (nn.Conv2d, self._fold),
-            (nn.BatchNorm2d, self._affine),
-            (nn.AdaptiveAvgPool2d, self._mean),
-        ):
+        for kind, replace in ((nn.Conv2d, self._fold), (nn.BatchNorm2d, self._affine)):
             for node in [n for n in self._net.graph.nodes if is_module(self._net, n, kind)]:
                 replace(node)
         self._folded = [m for m in self._net.modules() if isinstance(m, FoldedConv | Affine)]
@@ -69,12 +65,10 @@ class Folded:
                 module.refold()
 
     def batches(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """`images`, float [N, 3, H, W], as calls take them: the last batch may have images of zeros at its end."""
-        if not self.kernels:
-            images = images.to(self.precision).contiguous(memory_format=torch.channels_last)
-            return list(images.split(BATCH if images.device.type == "cpu" else GPU_BATCH))
-        padded = F.pad(images, (0, 0, 0, 0, 0, 0, 0, -len(images) % lanes()))
-        return [innermost(batch) for batch in padded.split(lanes())]
+        """`images`, float [N, 3, H, W], as calls take them."""
+        images = images.to(self._activations).contiguous(memory_format=torch.channels_last)
+        on_cpu = KERNELS_BATCH if self.kernels else BATCH
+        return list(images.split(on_cpu if self._device == "cpu" else GPU_BATCH))
 
     def __call__(self, batches: Sequence[torch.Tensor]) -> torch.Tensor:
         """Logits, float32 [images of all batches, classes]."""
@@ -95,10 +89,6 @@ class Folded:
 
     def _affine(self, node: fx.Node) -> None:
         self._replace([node], node.args, Affine(self._net.get_submodule(node.target), self._activations))
-
-    def _mean(self, node: fx.Node) -> None:
-        if self.kernels and self._net.get_submodule(node.target).output_size == 1:
-            self._replace([node], node.args, Mean())
 
     def _fold(self, node: fx.Node) -> None:
         """Replaces a convolution, and of batch norm, addition and ReLU each that is the last one's only reader."""

@@ -24,7 +24,8 @@ class Step:
 
 
 class Taped(nn.Module):
-    """What the last of `steps` gives for `lanes()` images, laid out by `innermost`; only the first reads the images.
+    """What the last of `steps` gives for images [N, C, H, W] in channels_last; only the first reads the images, and
+    not by Winograd's transform, which wants them `laid_out`.
 
     One by one, the steps take Python a tenth of the time, and the lock that lets in one thread. What comes out is to be
     read before the same thread's next call.
@@ -32,40 +33,47 @@ class Taped(nn.Module):
 
     def __init__(self, steps: Sequence[Step]):
         super().__init__()
-        self._steps, self._tapes = steps, threading.local()
+        self.steps, self._tapes = steps, threading.local()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         tapes = vars(self._tapes)  # this thread's, by shape
         if images.shape not in tapes:
-            tapes[images.shape] = _Tape(self._steps, images.shape)
+            tapes[images.shape] = _Tape(self.steps, images.shape)
         return tapes[images.shape](images)
 
 
 class _Tape:
-    """The kernel's arguments. Outputs lie in a few buffers, each used again when nobody reads it any more."""
+    """The kernel's arguments. Outputs but the last lie in a few buffers for as many images as go through the net
+    together, each used again when nobody reads it any more.
+    """
 
     def __init__(self, steps: Sequence[Step], shape: torch.Size):
+        self._images, group = shape[0], kernels_of_conv().convolve_group()
         last = {read: number for number, step in enumerate(steps) for read in (step.x, step.residual)}
-        outputs: dict[int | None, tuple[tuple[int, ...], torch.Tensor | None]] = {IMAGES: (tuple(shape), None)}
+        outputs: dict[int | None, tuple[tuple[int, ...], int, torch.Tensor | None]] = {
+            IMAGES: (tuple(shape[1:]), shape[1], None)
+        }
         calls, free = [], []
         for number, step in enumerate(steps):
-            size, x = outputs[step.x]
-            height, width, channels, images = step.conv.gives(size)
-            y = _taken(free, height * width * channels * images)
+            size, apart, x = outputs[step.x]
+            gives = step.conv.gives(size)
+            if number == len(steps) - 1:
+                y = torch.empty(self._images, *gives)
+            else:
+                y = _taken(free, group * math.prod(gives))
             added = None
             if step.residual is not None:
-                its, residual = outputs[step.residual]
+                its, _, residual = outputs[step.residual]
                 added = its, residual.data_ptr()
-            calls.append(step.conv.call(size, None if x is None else x.data_ptr(), added, y.data_ptr()))
-            outputs[number] = (images, channels, height, width), y
-            free += [outputs[read][1] for read in {step.x, step.residual} - {None, IMAGES} if last[read] == number]
-        self._calls, self._buffers = (Call * len(calls))(*calls), [buffer for _, buffer in outputs.values()]
-        n, c, h, w = outputs[len(steps) - 1][0]
-        self._result = y[: math.prod((n, c, h, w))].view(h, w, c, n).permute(3, 2, 0, 1)
+            calls.append(step.conv.call(size, apart, None if x is None else x.data_ptr(), added, y.data_ptr()))
+            outputs[number] = (step.conv.out_channels, *gives[:2]), gives[2], y
+            free += [outputs[read][2] for read in {step.x, step.residual} - {None, IMAGES} if last[read] == number]
+        self._calls, self._buffers = (Call * len(calls))(*calls), [buffer for *_, buffer in outputs.values()]
+        self._result = steps[-1].conv.seen(y)
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         self._calls[0].x = images.data_ptr()
-        kernels_of_conv().convolve(len(self._calls), self._calls)
+        kernels_of_conv().convolve(len(self._calls), self._calls, self._images)
         return self._result
 
 
@@ -82,7 +90,8 @@ def tape(net: fx.GraphModule) -> None:
         numbers[node] = len(steps) - 1
     taped, rest = nodes[: len(steps)], set(nodes[len(steps) :])
     read_later = [node for node in (images, *taped) if rest & node.users.keys()]
-    if len(steps) < 2 or read_later != taped[-1:] or any(IMAGES in (step.x, step.residual) for step in steps[1:]):
+    first_alone = not any(IMAGES in (step.x, step.residual) for step in steps[1:])
+    if len(steps) < 2 or steps[0].conv.winograd or read_later != taped[-1:] or not first_alone:
         return
     net.add_submodule("taped", Taped(steps))
     with net.graph.inserting_before(taped[0]):

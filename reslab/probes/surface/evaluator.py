@@ -59,7 +59,7 @@ class Evaluator:
         for variance in self._variances:  # a plane may leave the nets that it goes through far behind
             variance.clamp_(min=0)
         self._folded.refold()
-        logits = self._folded(self._batches)[: len(self._labels)].double()
+        logits = self._folded(self._batches).double()
         loss = F.cross_entropy(logits, self._labels).item()
         wrong = (logits.argmax(1) != self._labels).sum().item()
         return loss if loss == loss else float("inf"), 100 * wrong / len(self._labels)
