@@ -10,6 +10,7 @@ from reslab.claims import evaluate
 from reslab.claims.arms import nets_of
 from reslab.claims.measures import MEASURES
 from reslab.claims.units import DECADES, PERCENT, POINTS, Unit
+from reslab.probes import PathShare
 from reslab.probes.probing import PROBES
 from tests.claims_fixtures import find, make_run
 
@@ -85,6 +86,12 @@ def test_blocks_that_change_the_shape_are_no_lesions():
 def test_roughness_is_as_it_is_and_negative_curvature_in_percent():
     found = dict(roughness=0.125, negative=0.0625)
     assert read("roughness", found) == 0.125 and read("negative", found) == 6.25
+
+
+def test_neighbouring_gradients_are_one_step_apart_and_lengths_weighed_with_their_shares():
+    assert read("correlation", dict(values=[1.0, 0.25, 0.5])) == 0.25
+    found = dict(gradient=[1.0, 1.0, 1.0], share=[0.5, 0.25, 0.25])
+    assert read("path", found) == 0.75 == PathShare((0, 1, 2), (1.0, 1.0, 1.0), (0.5, 0.25, 0.25)).mean
 
 
 def test_units_are_written_behind_numbers_and_differences():

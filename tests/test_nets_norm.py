@@ -83,7 +83,9 @@ def test_a_run_trains_it_and_every_instrument_looks_into_it(tmp_path):
 
     convolutions = [name.removesuffix(".weight") for name in begun if "conv" in name]
     assert [row["layer"] for row in recorded_signals(run) if row["iteration"] == 0] == convolutions
-    assert [probed.failure for probed in probe([run], ["responses", "signals", "lesions"])] == [""] * 3
+    assert [probed.failure for probed in probe([run], ["responses", "signals", "shattering", "paths", "lesions"])] == [
+        ""
+    ] * 5
     assert surface(run, points=3, images=40).done == 9
 
 

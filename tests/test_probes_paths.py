@@ -88,7 +88,23 @@ def test_gradients_too_small_for_float32_are_told():
     assert 1e-64 < gradient_by_path_length(net, images.float(), labels).gradient[3] < 1e-54
 
 
-@pytest.mark.parametrize("shortcut", ["none", "scaled-both", "exclusive-gating", "rezero", "concat"])
+def test_a_plain_net_is_one_path():
+    net, (images, labels) = a_net("none"), pictures()
+    found = gradient_by_path_length(net, images, labels, samples=3)
+    leaf = images.clone().requires_grad_()
+    (whole,) = torch.autograd.grad(F.cross_entropy(net(leaf), labels, reduction="sum"), leaf)
+    assert found.gradient[:6] == (0.0,) * 6 and found.share == (0.0,) * 6 + (1.0,) and found.mean == 6
+    assert found.gradient[6] == pytest.approx(whole.flatten(1).norm(dim=1).mean().item(), rel=1e-9)
+
+
+def test_where_nothing_arrives_no_path_has_a_share():
+    net = a_net()
+    torch.nn.init.zeros_(net.fc.weight)
+    with pytest.raises(ValueError, match="no gradient arrives at the pictures through any path"):
+        gradient_by_path_length(net, *pictures())
+
+
+@pytest.mark.parametrize("shortcut", ["scaled-both", "exclusive-gating", "rezero", "concat"])
 def test_where_the_shortcut_is_no_addition_there_are_no_such_paths(shortcut):
     with pytest.raises(ValueError, match=r"stage1\.block1 has a shortcut \(\w+\) that is not F\(x\) plus something"):
         gradient_by_path_length(a_net(shortcut), *pictures())
@@ -98,6 +114,7 @@ def test_the_central_range_cuts_the_same_off_at_either_end():
     share = tuple(math.comb(54, length) / 2**54 for length in range(55))
     assert PathShare(tuple(range(55)), share, share).central(0.95) == (20, 34)  # binomial quantiles, as in tables
     assert PathShare((0, 1, 2), (1.0, 1.0, 1.0), (0.0, 1.0, 0.0)).central() == (1, 1)
+    assert PathShare((0, 1, 2), (1.0, 1.0, 1.0), (0.25, 0.25, 0.5)).mean == 1.25
 
 
 def test_the_standard_result_is_kept(tmp_path):

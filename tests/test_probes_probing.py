@@ -90,7 +90,12 @@ def test_a_real_probe_measures_what_the_claims_read(name, tmp_path):
     assert shown["trained"] != shown["initial"] and found == shown[PROBES[name].at]
     for measure in (measure for measure in MEASURES.values() if measure.probe == name):
         assert isinstance(measure.read(found, run.config), float)
-    assert any(name in claim.probes for claim in CLAIMS.values())
+    assert any(measure.probe == name for measure in MEASURES.values())
+
+
+def test_claims_ask_no_probe_that_is_not_there():
+    asked = {probe for claim in CLAIMS.values() for probe in claim.probes}
+    assert asked == {"responses", "signals", "lesions", "roughness"} <= PROBES.keys()
 
 
 def test_what_a_run_is_like_before_training_can_be_asked_of_any_run(tmp_path):

@@ -34,6 +34,11 @@ def _reach(layers: list[dict[str, Any]], _config: "RunConfig") -> float:
     return log10(smallest) if smallest > 0 else -inf
 
 
+def _path(found: dict[str, Any], _config: "RunConfig") -> float:
+    """As reslab.probes.PathShare.mean."""
+    return sum(length * share for length, share in enumerate(found["share"]))
+
+
 def _inner(blocks: list[dict[str, Any]], config: "RunConfig") -> list[float]:
     """The errors without a block of those that leave the shape as it is; of all blocks in a net that has no such ones.
     A block that changes the shape cannot be left out without something else in its place.
@@ -54,6 +59,8 @@ def _from_chance(found: dict[str, Any], config: "RunConfig") -> float:
 
 
 RESPONSE = Unit("", "", "standard deviation of the responses", 3)
+CORRELATION = Unit("", "", "correlation", 3)
+BLOCKS = Unit("blocks", "blocks", "blocks", 1)
 ROUGHNESS = Unit("", "", "roughness", 3)
 
 # Errors at the final iteration, never the best: choosing by the test error would be choosing by the answer.
@@ -70,6 +77,10 @@ MEASURES = {
         "responses",
     ),
     "reach": Measure("smallest gradient of a layer", _reach, DECADES, "signals"),
+    "correlation": Measure(
+        "correlation of neighbouring gradients", lambda found, _: found["values"][1], CORRELATION, "shattering"
+    ),
+    "path": Measure("mean length of the gradient's paths", _path, BLOCKS, "paths"),
     "lesion": Measure("rise of the error without a block", _lesion, POINTS, "lesions"),
     "from-chance": Measure("distance to chance without a block", _from_chance, POINTS, "lesions"),
     "roughness": Measure("roughness of the loss surface", lambda found, _: found["roughness"], ROUGHNESS, "roughness"),

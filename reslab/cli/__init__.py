@@ -21,7 +21,7 @@ add(
     reproduce="Run a study: train what is missing, then make its report.",
     runs="List runs, compare or prune them.",
     claims="The paper's claims, and what the runs say of them.",
-    probe="Look into the nets of runs: responses, signals, lesions, roughness, as trained or --at another time.",
+    probe="Look into the nets of runs: responses, gradients, paths, lesions, roughness, trained or --at another time.",
     data="Find a data set, or download it; verify and cache it; on request write it as a folder of pictures.",
     time="How long nets take, ours and torchvision's: forward, and forward plus backward.",
     surface="The loss around trained nets (Li et al. 2018): compute what is missing of a grid of weights.",

@@ -24,7 +24,11 @@ ALL = "all"
 def probe_command(
     filters: Filters,
     names: Annotated[
-        str, typer.Argument(metavar="PROBES", help="responses, signals, lesions, roughness, with commas; or all.")
+        str,
+        typer.Argument(
+            metavar="PROBES",
+            help="responses, signals, shattering, paths, lesions, roughness, with commas; or all.",
+        ),
     ] = ALL,
     runs: Annotated[
         list[str] | None, typer.Argument(metavar="RUN", help="Ids, parts of ids, or paths. Default: all done.")
@@ -35,12 +39,16 @@ def probe_command(
     at: Annotated[
         str | None,
         typer.Option(
-            help="trained; initial; or an iteration after which the run recorded its weights. Default: as claims read "
-            "them, signals initial and the others trained."
+            help="trained; initial; or an iteration after which the run recorded its weights. Default: signals and "
+            "shattering initial, the others trained, as claims read them."
         ),
     ] = None,
 ) -> None:
-    """Look into the nets of runs: responses, signals, lesions, roughness, as trained or --at another time.
+    """Look into the nets of runs: responses, gradients, paths, lesions, roughness, trained or --at another time.
+
+    responses: how strongly layers respond. signals: what variance and gradient reach each layer. shattering: whether a
+    gradient resembles its neighbours. paths: through how many blocks the gradient comes. lesions: the error without
+    each block. roughness: of the loss around the net.
 
     What is found is kept in the run folders, where `reslab claims` reads it, and is not measured again. Stopped, the
     same command goes on where it was.

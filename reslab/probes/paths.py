@@ -1,7 +1,7 @@
 """Which paths carry the gradient: those through few blocks or through many (Veit et al. 2016, 1605.06431, section 5).
 
 A residual net of n blocks is 2**n paths: at each block a path goes through F or past it. Its length is the number of
-blocks where it goes through F.
+blocks where it goes through F. A plain net is one path, of length n.
 """
 
 import copy
@@ -34,6 +34,11 @@ class PathShare:
     gradient: tuple[float, ...]  # magnitude along one path of this length: mean over paths and pictures
     share: tuple[float, ...]  # that times the number of such paths, as a share of the sum over all lengths
 
+    @property
+    def mean(self) -> float:
+        """The mean length, each weighed with its share."""
+        return sum(length * its for length, its in zip(self.lengths, self.share, strict=True))
+
     def central(self, share: float = 0.9) -> tuple[int, int]:
         """The shortest and the longest length, after (1 - share) / 2 is cut off at either end."""
         cut, below = (1 - share) / 2, 0.0
@@ -59,7 +64,9 @@ def gradient_by_path_length(
     n over k: gradients that cancel each other in the sum count in full, as in the paper. A copy looks, in the mode
     that the net is in; with the statistics of a batch, F's gradient has a part that comes through the other pictures.
 
-    Raises ValueError for a net with a block whose shortcut is no addition: there is no path past F there.
+    There is no path past F in a block without shortcut: nothing comes through those that would take it. Raises
+    ValueError for a net with a block whose shortcut is something else than an addition, where paths are not all there
+    is, and where nothing arrives at the pictures.
     """
     paths, chance = Paths(net, images, labels), random.Random(seed)
     count = len(paths.blocks)
@@ -69,6 +76,8 @@ def gradient_by_path_length(
         gradient.append(sum(norms) / len(norms))
     totals = [math.comb(count, length) * each for length, each in enumerate(gradient)]
     whole = sum(totals)
+    if not whole > 0:
+        raise ValueError("no gradient arrives at the pictures through any path, so none has a share; take another net")
     return PathShare(tuple(range(count + 1)), tuple(gradient), tuple(total / whole for total in totals))
 
 
@@ -134,37 +143,46 @@ class _Fork:
         self._fx = block.residual(self._inside)
         self._given = self._fx.detach().clone().requires_grad_()
         self._y = block.shortcut(self._past, self._given * 1)  # a plain shortcut passes it on, and a ReLU overwrites it
-        self._check(name, block)
+        self._can_pass = self._check(name, block)
         y = self._y * 1
         for step in block.last:
             y = getattr(block, step)(y)
         self._out = y
 
-    def _check(self, name: str, block: Block) -> None:
+    def _check(self, name: str, block: Block) -> bool:
+        """Whether there is a way past F. Raises ValueError if F(x) and x are not just added."""
         ones = torch.ones_like(self._y)
         to_x, to_fx = torch.autograd.grad(
             self._y, (self._past, self._given), ones, retain_graph=True, allow_unused=True
         )
-        if to_x is None or to_fx is None or not torch.equal(to_fx, ones):
+        if to_fx is None or not torch.equal(to_fx, ones):
             raise ValueError(
                 f"{name} has a shortcut ({type(block.shortcut).__name__}) that is not F(x) plus something of x, so "
-                "there is no path past F; take a residual net, such as one with shortcut='A'"
+                "there are no paths through F and past it; take a residual net, such as one with shortcut='A'"
             )
+        return to_x is not None
 
     def back(self, above: torch.Tensor, through: bool) -> torch.Tensor:
         """The gradient at x that comes through F, or the one that comes through the shortcut alone."""
+        if not through and not self._can_pass:
+            return torch.zeros_like(self._past)
         (above,) = torch.autograd.grad(self._out, self._given, above, retain_graph=True) if through else (above,)
         if through:
             return torch.autograd.grad(self._fx, self._inside, above, retain_graph=True)[0]
         return torch.autograd.grad(self._out, self._past, above, retain_graph=True)[0]
 
 
+def settings(at: str | int = TRAINED) -> dict[str, Any]:
+    """Under which a result is kept."""
+    return STANDARD | dict(at=at)
+
+
 def measured(
     run: Run, at: str | int = TRAINED, data: str | Path | None = None, device: str | torch.device | None = None
 ) -> PathShare:
     """The share of gradient by path length of a run that is done, in evaluation mode (before the first iteration with
-    settled statistics), with the STANDARD settings; from its folder if it was measured before. Raises ValueError for a
-    net without additions.
+    settled statistics), with the STANDARD settings; from its folder if it was measured before. Raises ValueError as
+    gradient_by_path_length does.
     """
 
     def measure() -> dict[str, Any]:
@@ -173,5 +191,5 @@ def measured(
         found = gradient_by_path_length(shown.net, shown.images, shown.labels, **chosen)
         return dict(gradient=found.gradient, share=found.share)
 
-    found = kept(run, "paths", STANDARD | dict(at=at), measure)
+    found = kept(run, "paths", settings(at), measure)
     return PathShare(tuple(range(len(found["share"]))), tuple(found["gradient"]), tuple(found["share"]))

@@ -37,6 +37,8 @@ class Probe:
 PROBES = {
     "responses": Probe("reslab.probes.responses"),
     "signals": Probe("reslab.probes.signals", INITIAL),
+    "shattering": Probe("reslab.probes.shattering", INITIAL),
+    "paths": Probe("reslab.probes.paths"),
     "lesions": Probe("reslab.probes.lesions"),
     "roughness": Probe("reslab.probes.surface.roughness"),
 }

@@ -65,6 +65,11 @@ def brown(points: int) -> Correlation:
     return Correlation(lags, tuple(values), points)
 
 
+def settings(at: str | int = INITIAL) -> dict[str, Any]:
+    """Under which a result is kept."""
+    return STANDARD | dict(at=at)
+
+
 def measured(
     run: Run, at: str | int = INITIAL, data: str | Path | None = None, device: str | torch.device | None = None
 ) -> Correlation:
@@ -82,5 +87,5 @@ def measured(
         ]
         return dict(values=[sum(values) / len(values) for values in zip(*found, strict=True)])
 
-    values = kept(run, "shattering", STANDARD | dict(at=at), measure)["values"]
+    values = kept(run, "shattering", settings(at), measure)["values"]
     return Correlation(tuple(range(len(values))), tuple(values), points)
