@@ -8,11 +8,12 @@ import torch
 from reslab import Run
 from reslab.probes.probing import Probe
 from reslab.probes.results import kept
+from reslab.probes.when import DoesNotApply
 
 STANDARD = dict(images=3, split="test")
 FAKE = Probe("tests.probe_fixtures", "initial")
 asked: list[tuple[str, str, Any, Any]] = []  # run, at, data and device, each time that it really measured
-BAD_DEPTH = 20  # of nets that it cannot be put to
+BAD_DEPTH, OTHER_DEPTH = 20, 32  # of nets that it cannot be put to, and that it does not apply to
 
 
 def settings(at: str) -> dict[str, Any]:
@@ -25,6 +26,8 @@ def measured(
     def measure() -> dict[str, float]:
         if run.config.depth == BAD_DEPTH:
             raise ValueError(f"{run.id} has twenty layers; take another net")
+        if run.config.depth == OTHER_DEPTH:
+            raise DoesNotApply("thirty-two layers have nothing fake in them")
         asked.append((run.id, at, data, device))
         return dict(depth=run.config.depth)
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from reslab import RunConfig
+from reslab import RunConfig, RunStore
 from reslab.probes.probing import PROBES, Probe
 
 from . import probe_fixtures
 from .catalog_fixtures import make_run, make_store, status
-from .probe_fixtures import BAD_DEPTH, FAKE
+from .probe_fixtures import BAD_DEPTH, FAKE, OTHER_DEPTH
 from .test_cli import reslab
 
 
@@ -66,6 +66,16 @@ def test_what_is_wrong_is_a_sentence(runs, tmp_path):
     assert unfinished.exit_code == 1 and "train it first" in unfinished.stderr
     assert "failed: " in unfinished.stdout and len(probe_fixtures.asked) == 1  # the other one was probed
     assert BAD_DEPTH not in {run.config.depth for run in (runs["done"], runs["more"])}
+
+
+def test_a_probe_that_does_not_apply_fails_only_where_it_was_asked_for(runs):
+    run = make_run(
+        RunStore(runs["done"].path.parent), RunConfig(OTHER_DEPTH, "A", "smoke"), status("done", iteration=12)
+    )
+    everything, asked = reslab("probe"), reslab("probe", "fake", run.id)
+    for said in (everything, asked):
+        assert "does not apply: thirty-two layers have nothing fake in them" in said.stdout
+    assert everything.exit_code == 0 and asked.exit_code == 1
 
 
 def test_what_the_claims_read_stands_in_the_table(runs, monkeypatch):

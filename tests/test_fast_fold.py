@@ -83,10 +83,44 @@ def test_all_convolutions_are_in_one_call(shortcut):
     assert [node.op for node in folded._net.graph.nodes].count("call_module") == 3  # that, the mean and the classifier
 
 
-def test_images_of_many_channels():
-    net = nn.Sequential(nn.Conv2d(9, 8, 3, 1, 1), nn.ReLU(), nn.Conv2d(8, 4, 3, 2, 1), nn.ReLU(), nn.Flatten()).eval()
-    images = random(100, 9, 7, 7)
+@pytest.mark.parametrize("channels", [3, 9])
+def test_a_net_of_convolutions_alone(channels):
+    """Whose logits lie where the next batch's will, or whose images Winograd's transform wants laid out."""
+    net = nn.Sequential(nn.Conv2d(channels, 8, 3, 1, 1), nn.ReLU(), nn.Conv2d(8, 4, 3, 2, 1), nn.Flatten()).eval()
+    images = random(3 * fold.KERNELS_BATCH + 1, channels, 7, 7)
     assert_near(logits(Folded(net), images), oracle(net, images))
+
+
+class Adds(nn.Module):
+    """To the images themselves."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, 3, 3, 1, 1), nn.Conv2d(3, 4, 3, 1, 1)
+
+    def forward(self, x):
+        return self.last(self.conv(x) + x).flatten(1)
+
+
+def test_images_that_are_a_residual():
+    net, images = Adds().eval(), random(30, 3, 5, 5)
+    assert_near(logits(Folded(net), images), oracle(net, images))
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [(torch.float32, 2e-5), (torch.bfloat16, 0.15)])
+def test_convolutions_that_are_torchs_among_the_kernels_own(precision, tolerance):
+    grouped = nn.Conv2d(8, 8, 3, 1, 1, groups=2)
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), grouped, nn.ReLU(), nn.Conv2d(8, 4, 3), nn.Flatten()).eval()
+    images = random(30, 3, 9, 9)
+    assert_near(logits(Folded(net, precision), images), oracle(net, images), tolerance)
+
+
+@pytest.mark.parametrize("given", ["contiguous", "double"])
+def test_images_that_are_no_batches_are_refused(given):
+    folded = Folded(settled(cifar_net(8, "A", 4)))
+    images = random(5, 3, 8, 8)
+    with pytest.raises(AssertionError):
+        folded([images if given == "contiguous" else folded.batches(images)[0].double()])
 
 
 def test_weights_count_as_they_were_when_refolded():

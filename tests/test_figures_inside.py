@@ -105,6 +105,8 @@ def test_paths_are_drawn_beside_how_many_there_are():
     assert list(count.y) == [100 * n / 16 for n in (1, 4, 6, 4, 1)] and count.xaxis == total.xaxis == "x2"
     assert list(total.y) == pytest.approx([100 * each for each in share])
     assert "90 % of it: ResNet-56 through 0 to 3 of 4 blocks" in figure.layout.title.text
+    (only,) = of(path_shares({PLAIN: PathShare((0, 1, 2), (0.0, 0.0, 1.0), (0.0, 0.0, 1.0), closed=2)}), what="paths")
+    assert list(only.y) == [0, 0, 100]
     deep = RunConfig(depth=110, profile="smoke")
     assert "(paper: 5 to 17)" in path_shares({deep: PathShare((0, 1), (1.0, 1.0), (0.5, 0.5))}).layout.title.text
 

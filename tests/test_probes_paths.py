@@ -12,6 +12,7 @@ import reslab
 from reslab.nets.blocks import Block
 from reslab.probes import PathShare, gradient_by_path_length
 from reslab.probes.paths import STANDARD, Paths, measured
+from reslab.probes.when import DoesNotApply
 
 
 def a_net(shortcut: str = "A", depth: int = 14, **kind) -> nn.Module:
@@ -94,19 +95,35 @@ def test_a_plain_net_is_one_path():
     leaf = images.clone().requires_grad_()
     (whole,) = torch.autograd.grad(F.cross_entropy(net(leaf), labels, reduction="sum"), leaf)
     assert found.gradient[:6] == (0.0,) * 6 and found.share == (0.0,) * 6 + (1.0,) and found.mean == 6
+    assert found.paths == (0,) * 6 + (1,) and found.closed == 6
     assert found.gradient[6] == pytest.approx(whole.flatten(1).norm(dim=1).mean().item(), rel=1e-9)
 
 
-def test_where_nothing_arrives_no_path_has_a_share():
+def test_a_block_without_shortcut_is_in_every_path():
+    net, (images, labels) = a_net(), pictures()
+    net.stage2.block2.shortcut = a_net("none").stage2.block2.shortcut
+    found = gradient_by_path_length(net, images, labels, samples=10)  # all that there are
+    assert found.paths == (0, 1, 5, 10, 10, 5, 1) and found.gradient[0] == 0 == found.share[0]
+    for length in range(1, 7):
+        through = [{3, *others} for others in combinations((0, 1, 2, 4, 5), length - 1)]
+        norms = [along(net, images, labels, each).flatten(1).norm(dim=1).mean().item() for each in through]
+        assert found.gradient[length] == pytest.approx(sum(norms) / len(norms), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.0, "no gradient arrives at the pictures through any path"), (math.nan, "are not finite numbers: .* diverged")],
+)
+def test_where_nothing_or_no_number_arrives_no_path_has_a_share(value, said):
     net = a_net()
-    torch.nn.init.zeros_(net.fc.weight)
-    with pytest.raises(ValueError, match="no gradient arrives at the pictures through any path"):
+    torch.nn.init.constant_(net.fc.weight, value)
+    with pytest.raises(ValueError, match=said):
         gradient_by_path_length(net, *pictures())
 
 
 @pytest.mark.parametrize("shortcut", ["scaled-both", "exclusive-gating", "rezero", "concat"])
 def test_where_the_shortcut_is_no_addition_there_are_no_such_paths(shortcut):
-    with pytest.raises(ValueError, match=r"stage1\.block1 has a shortcut \(\w+\) that is not F\(x\) plus something"):
+    with pytest.raises(DoesNotApply, match=r"stage1\.block1 has a shortcut \(\w+\) that is not F\(x\) plus something"):
         gradient_by_path_length(a_net(shortcut), *pictures())
 
 

@@ -95,7 +95,7 @@ def test_a_real_probe_measures_what_the_claims_read(name, tmp_path):
 
 def test_claims_ask_no_probe_that_is_not_there():
     asked = {probe for claim in CLAIMS.values() for probe in claim.probes}
-    assert asked == {"responses", "signals", "lesions", "roughness"} <= PROBES.keys()
+    assert asked and asked <= PROBES.keys()
 
 
 def test_what_a_run_is_like_before_training_can_be_asked_of_any_run(tmp_path):

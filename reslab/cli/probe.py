@@ -40,7 +40,7 @@ def probe_command(
         str | None,
         typer.Option(
             help="trained; initial; or an iteration after which the run recorded its weights. Default: signals and "
-            "shattering initial, the others trained, as claims read them."
+            "shattering initial, the others trained."
         ),
     ] = None,
 ) -> None:
@@ -50,8 +50,8 @@ def probe_command(
     gradient resembles its neighbours. paths: through how many blocks the gradient comes. lesions: the error without
     each block. roughness: of the loss around the net.
 
-    What is found is kept in the run folders, where `reslab claims` reads it, and is not measured again. Stopped, the
-    same command goes on where it was.
+    What is found is kept in the run folders, where `reslab claims` reads it (but shattering and paths), and is not
+    measured again. Stopped, the same command goes on where it was.
     """
     from ..probes.probing import PROBES, check_probes, probe
 
@@ -66,7 +66,7 @@ def probe_command(
             print(f"{place}: {one.run.id}, {one.probe}: {one.failure or _took(one)}", file=sys.stderr)
     if told:
         show(["run", "probe", "took", "found"], [_row(one, when) for one in told], right=(2,))
-    if any(one.failure for one in told):
+    if any(one.failure and (one.applies or names != ALL) for one in told):
         raise typer.Exit(1)
 
 
@@ -90,7 +90,7 @@ def _took(one: "Probed") -> str:
 
 def _row(one: "Probed", at: str | int | None) -> list[str]:
     if one.failure:
-        return [one.run.id, one.probe, "", f"failed: {one.failure}"]
+        return [one.run.id, one.probe, "", f"{'failed' if one.applies else 'does not apply'}: {one.failure}"]
     return [one.run.id, one.probe, _took(one), _found(one, at)]
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from ..files import cache_folder, write_atomically
 
 FOLDER = Path(__file__).parent
-# native: the widest vectors of this CPU. fopenmp: torch's own threads, whose library is loaded already.
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
+# native: the widest vectors of this CPU.
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-shared", "-fPIC")
+OWN_FLAGS = {"norm": ("-fopenmp",)}  # torch's own threads, whose library is loaded already
 
 POINTER, INT, INT64, FLOAT = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
 FORWARD = [INT64, INT64, *[POINTER] * 9, FLOAT, FLOAT, INT, INT, INT]
@@ -77,10 +78,16 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
+def _flags(source: str) -> tuple[str, ...]:
+    return (*FLAGS, *OWN_FLAGS.get(source, ()))
+
+
 def _fingerprint(compiler: list[str], source: str = "norm") -> str:
-    """Of the source, the flags, the compiler's version and what "native" means on this CPU: all are in its macros."""
-    macros = _run([*compiler, *FLAGS, "-dM", "-E", "-x", "c++", "/dev/null"])
-    return hashlib.sha256(_path(source).read_bytes() + macros.encode() + " ".join(FLAGS).encode()).hexdigest()[:16]
+    """Of the sources, the flags, the compiler's version and what "native" means on this CPU: all are in its macros."""
+    macros = _run([*compiler, *_flags(source), "-dM", "-E", "-x", "c++", "/dev/null"])
+    files = [_path(source), *sorted(FOLDER.glob("*.h"))]
+    read = b"".join(file.read_bytes() for file in files) + macros.encode() + " ".join(_flags(source)).encode()
+    return hashlib.sha256(read).hexdigest()[:16]
 
 
 def _path(source: str) -> Path:
@@ -90,6 +97,6 @@ def _path(source: str) -> Path:
 def _build(compiler: list[str], source: str, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder) / path.name
-        _run([*compiler, *FLAGS, str(_path(source)), "-o", str(fresh)])
+        _run([*compiler, *_flags(source), str(_path(source)), "-o", str(fresh)])
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, fresh.read_bytes())  # two processes may build at once: the last one stays

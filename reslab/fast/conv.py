@@ -15,7 +15,7 @@ ROWS = [[1, 0, 0], *[[1, p, p * p] for p in (A, -A, B, -B)], [0, 0, 1]]
 OVER = [[1], [-1.5], [-1.5], [6], [6], [1]]  # of each finite point, the product of its distances to the others
 WINOGRAD = torch.tensor(ROWS, dtype=torch.float64) / torch.tensor(OVER)
 
-LEAST_CHANNELS = 8  # of fewer, the transform takes longer than the products that it saves
+LEAST_CHANNELS = 4  # for Winograd's transform: pictures, of three, are read as they lie
 WINOGRAD_2D = torch.kron(WINOGRAD, WINOGRAD).float().T
 
 
@@ -95,6 +95,7 @@ class FoldedConv(nn.Module):
         return y.relu_() if self.relu else y
 
     def _convolve(self, x: torch.Tensor, residual: torch.Tensor | None) -> torch.Tensor:
+        assert x.dtype == torch.float32
         y = x.new_empty(len(x), *self.gives(x.shape[1:]))
         added = None if residual is None else (residual.shape[1:], residual.data_ptr())
         call = self.call(x.shape[1:], x.stride(3), x.data_ptr(), added, y.data_ptr())
@@ -120,6 +121,7 @@ class FoldedConv(nn.Module):
         key = (*shape, step), added
         if key not in self._numbers:  # made once: it takes longer than the call
             conv, (height, width, _) = self._layers[0], self.gives(shape)
+            assert shape[0] == conv.in_channels
             (side, _), (stride, _), (padding, _) = conv.kernel_size, conv.stride, conv.padding
             assert not added or ((height - 1) * self.stride < added[1] and (width - 1) * self.stride < added[2])
             numbers = (shape[0], step, *shape[1:], self.out_channels, height, width, side, stride, padding)
@@ -160,7 +162,9 @@ def fits(conv: nn.Conv2d) -> bool:
 
 
 def laid_out(x: torch.Tensor) -> torch.Tensor:
-    """x [N, C, H, W] with its channels next to each other in memory, and zeros after them up to a whole vector."""
+    """x [N, C, H, W] with its channels next to each other in memory, and after them room up to a whole vector, where
+    there are zeros if this made it.
+    """
     n, channels, height, width = x.shape
     step = room(channels)
     if x.stride() == (height * width * step, 1, width * step, step):

@@ -11,12 +11,12 @@ from torch import fx, nn
 from ..nets.shortcuts import IdentityPadded
 from ..threads import torch_threads
 from .build import BuildError, kernels
-from .conv import Affine, FoldedConv
+from .conv import Affine, FoldedConv, fits
 from .fuse import LookingIn, is_module, only
 from .tape import tape
 
 BATCH, GPU_BATCH = 125, 1000  # images at a time where torch runs
-KERNELS_BATCH = 60  # and where the kernels do: fewer take Python's time, and of more a thread goes without at the end
+KERNELS_BATCH = 24  # and where the kernels do: of more, threads would wait for the last one
 WIDEST = 256  # channels: the weights of more leave the caches, and torch's convolutions are the faster ones
 
 
@@ -85,7 +85,7 @@ class Folded:
         reduced = self.precision != torch.float32 and not self.kernels  # whose activations are float32
         with torch.autocast(self._device, self.precision if reduced else None, reduced, cache_enabled=False):
             for number, images in left:
-                logits[number] = self._net(images).float()
+                logits[number] = self._net(images).to(torch.float32, copy=True)  # a Taped uses its memory again
 
     def _affine(self, node: fx.Node) -> None:
         self._replace([node], node.args, Affine(self._net.get_submodule(node.target), self._activations))
@@ -106,7 +106,9 @@ class Folded:
             chain.append(only(chain[-1].users))
             options["relu"] = True
         conv = self._net.get_submodule(node.target)
-        self._replace(chain, tuple(inputs), FoldedConv(conv, kernels=self.kernels, dtype=self.precision, **options))
+        own = self.kernels and fits(conv)
+        dtype = self.precision if own else self._activations
+        self._replace(chain, tuple(inputs), FoldedConv(conv, kernels=own, dtype=dtype, **options))
 
     def _added(self, node: fx.Node) -> tuple[fx.Node, dict[str, int]] | None:
         """What the only reader of `node` adds to it, if that is what it does, and how option A shifts it."""

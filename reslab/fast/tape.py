@@ -72,6 +72,7 @@ class _Tape:
         self._result = steps[-1].conv.seen(y)
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        assert images.dtype == torch.float32 and images.is_contiguous(memory_format=torch.channels_last)
         self._calls[0].x = images.data_ptr()
         kernels_of_conv().convolve(len(self._calls), self._calls, self._images)
         return self._result
@@ -90,8 +91,9 @@ def tape(net: fx.GraphModule) -> None:
         numbers[node] = len(steps) - 1
     taped, rest = nodes[: len(steps)], set(nodes[len(steps) :])
     read_later = [node for node in (images, *taped) if rest & node.users.keys()]
-    first_alone = not any(IMAGES in (step.x, step.residual) for step in steps[1:])
-    if len(steps) < 2 or steps[0].conv.winograd or read_later != taped[-1:] or not first_alone:
+    if len(steps) < 2 or read_later != taped[-1:] or steps[0].conv.winograd:
+        return
+    if steps[0].residual is not None or any(IMAGES in (step.x, step.residual) for step in steps[1:]):
         return
     net.add_submodule("taped", Taped(steps))
     with net.graph.inserting_before(taped[0]):

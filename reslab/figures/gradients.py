@@ -121,7 +121,7 @@ def path_shares(nets: Mapping[Key, PathShare]) -> go.Figure:
 
 def _add_paths(figure: go.Figure, look: Look, paths: PathShare) -> None:
     blocks = paths.lengths[-1]
-    counts = [100 * math.comb(blocks, length) / 2**blocks for length in paths.lengths]
+    counts = [100 * count / sum(paths.paths) for count in paths.paths]
     line = dict(color=look.colour, width=2.5, dash=look.dash)
     common = dict(x=paths.lengths, name=look.label, legendgroup=look.label, line=line, marker=dict(size=5))
     told = f"{look.label}<br>paths through %{{x}} of {blocks} blocks: "

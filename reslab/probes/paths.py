@@ -7,8 +7,8 @@ blocks where it goes through F. A plain net is one path, of length n.
 import copy
 import math
 import random
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ..nets.blocks import Block
 from ..runs import Run
 from .results import kept
 from .settling import settled_subject
-from .when import TRAINED
+from .when import TRAINED, DoesNotApply
 
 STANDARD: dict[str, Any] = dict(images=8, split="test", samples=20, seed=0)  # and `at`
 
@@ -33,6 +33,13 @@ class PathShare:
     lengths: tuple[int, ...]  # 0 to n, the number of blocks
     gradient: tuple[float, ...]  # magnitude along one path of this length: mean over paths and pictures
     share: tuple[float, ...]  # that times the number of such paths, as a share of the sum over all lengths
+    closed: int = 0  # blocks without a way past F
+
+    @property
+    def paths(self) -> tuple[int, ...]:
+        """How many there are of each length."""
+        least, most = self.closed, self.lengths[-1]
+        return tuple(math.comb(most - least, length - least) if length >= least else 0 for length in self.lengths)
 
     @property
     def mean(self) -> float:
@@ -60,34 +67,38 @@ def gradient_by_path_length(
 
     Forward as usual; backward each block is passed through F or through the shortcut alone. A path's magnitude is the
     L2 norm of what arrives at a picture of the gradient of its cross-entropy. Of each length, `samples` paths are drawn
-    at random, or all are taken if there are no more. The share weighs a length's magnitude with its number of paths,
-    n over k: gradients that cancel each other in the sum count in full, as in the paper. A copy looks, in the mode
+    at random, or all are taken if there are no more. The share weighs a length's magnitude with its number of paths:
+    gradients that cancel each other in the sum count in full, as in the paper. A copy looks, in the mode
     that the net is in; with the statistics of a batch, F's gradient has a part that comes through the other pictures.
 
-    There is no path past F in a block without shortcut: nothing comes through those that would take it. Raises
-    ValueError for a net with a block whose shortcut is something else than an addition, where paths are not all there
-    is, and where nothing arrives at the pictures.
+    A block without shortcut is in every path. Raises DoesNotApply for a net with a block whose shortcut is something
+    else than an addition, where paths are not all there is; ValueError where the gradients at the pictures are all
+    zero, or not finite.
     """
     paths, chance = Paths(net, images, labels), random.Random(seed)
-    count = len(paths.blocks)
-    gradient = []
-    for length in range(count + 1):
-        norms = [paths.magnitude(through) for through in _chosen(count, length, samples, chance)]
+    closed = [number for number, block in enumerate(paths.blocks) if not block.can_pass]
+    free = [number for number, block in enumerate(paths.blocks) if block.can_pass]
+    gradient = [0.0] * len(closed)
+    for length in range(len(free) + 1):
+        norms = [paths.magnitude([*closed, *through]) for through in _chosen(free, length, samples, chance)]
         gradient.append(sum(norms) / len(norms))
-    totals = [math.comb(count, length) * each for length, each in enumerate(gradient)]
+    found = PathShare(tuple(range(len(gradient))), tuple(gradient), (), len(closed))
+    totals = [count * each for count, each in zip(found.paths, gradient, strict=True)]
     whole = sum(totals)
-    if not whole > 0:
+    if not math.isfinite(whole):
+        raise ValueError("the gradients at the pictures are not finite numbers: the net diverged; take another")
+    if whole == 0:
         raise ValueError("no gradient arrives at the pictures through any path, so none has a share; take another net")
-    return PathShare(tuple(range(count + 1)), tuple(gradient), tuple(total / whole for total in totals))
+    return replace(found, share=tuple(total / whole for total in totals))
 
 
-def _chosen(count: int, length: int, samples: int, chance: random.Random) -> Iterator[Collection[int]]:
-    """`samples` sets of `length` of `count` blocks, or all that there are."""
-    if math.comb(count, length) <= samples:
-        yield from combinations(range(count), length)
+def _chosen(blocks: Sequence[int], length: int, samples: int, chance: random.Random) -> Iterator[Collection[int]]:
+    """`samples` sets of `length` of the blocks, or all that there are."""
+    if math.comb(len(blocks), length) <= samples:
+        yield from combinations(blocks, length)
         return
     for _ in range(samples):
-        yield chance.sample(range(count), length)
+        yield chance.sample(blocks, length)
 
 
 class Paths:
@@ -143,29 +154,27 @@ class _Fork:
         self._fx = block.residual(self._inside)
         self._given = self._fx.detach().clone().requires_grad_()
         self._y = block.shortcut(self._past, self._given * 1)  # a plain shortcut passes it on, and a ReLU overwrites it
-        self._can_pass = self._check(name, block)
+        self.can_pass = self._check(name, block)
         y = self._y * 1
         for step in block.last:
             y = getattr(block, step)(y)
         self._out = y
 
     def _check(self, name: str, block: Block) -> bool:
-        """Whether there is a way past F. Raises ValueError if F(x) and x are not just added."""
+        """Whether there is a way past F. Raises DoesNotApply if the shortcut does something else than adding to F."""
         ones = torch.ones_like(self._y)
         to_x, to_fx = torch.autograd.grad(
             self._y, (self._past, self._given), ones, retain_graph=True, allow_unused=True
         )
         if to_fx is None or not torch.equal(to_fx, ones):
-            raise ValueError(
+            raise DoesNotApply(
                 f"{name} has a shortcut ({type(block.shortcut).__name__}) that is not F(x) plus something of x, so "
-                "there are no paths through F and past it; take a residual net, such as one with shortcut='A'"
+                "the gradient is no sum over paths; take a plain or residual net, such as one with shortcut='A'"
             )
         return to_x is not None
 
     def back(self, above: torch.Tensor, through: bool) -> torch.Tensor:
-        """The gradient at x that comes through F, or the one that comes through the shortcut alone."""
-        if not through and not self._can_pass:
-            return torch.zeros_like(self._past)
+        """The gradient at x that comes through F, or, if it `can_pass`, the one through the shortcut alone."""
         (above,) = torch.autograd.grad(self._out, self._given, above, retain_graph=True) if through else (above,)
         if through:
             return torch.autograd.grad(self._fx, self._inside, above, retain_graph=True)[0]
@@ -181,7 +190,7 @@ def measured(
     run: Run, at: str | int = TRAINED, data: str | Path | None = None, device: str | torch.device | None = None
 ) -> PathShare:
     """The share of gradient by path length of a run that is done, in evaluation mode (before the first iteration with
-    settled statistics), with the STANDARD settings; from its folder if it was measured before. Raises ValueError as
+    settled statistics), with the STANDARD settings; from its folder if it was measured before. Raises as
     gradient_by_path_length does.
     """
 
@@ -189,7 +198,8 @@ def measured(
         shown = settled_subject(run, at, STANDARD["images"], STANDARD["split"], data, device)
         chosen = dict(samples=STANDARD["samples"], seed=STANDARD["seed"])
         found = gradient_by_path_length(shown.net, shown.images, shown.labels, **chosen)
-        return dict(gradient=found.gradient, share=found.share)
+        return dict(gradient=found.gradient, share=found.share, closed=found.closed)
 
     found = kept(run, "paths", settings(at), measure)
-    return PathShare(tuple(range(len(found["share"]))), tuple(found["gradient"]), tuple(found["share"]))
+    closed = found.get("closed", 0)  # what was kept earlier is of nets without such blocks
+    return PathShare(tuple(range(len(found["share"]))), tuple(found["gradient"]), tuple(found["share"]), closed)

@@ -11,7 +11,7 @@ from ..data import DataError
 from ..names import check_names
 from ..runs import Run
 from .results import check_done, found_in
-from .when import INITIAL, TRAINED, check_at
+from .when import INITIAL, TRAINED, DoesNotApply, check_at
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,15 @@ def check_probes(names: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Probed:
-    """How a run was put to a probe: `seconds` is None if it had been before, and `failure` says why it could not be."""
+    """How a run was put to a probe: `seconds` is None if it had been before, and `failure` says why it could not be;
+    not `applies` if that is because of what the net is.
+    """
 
     run: Run
     probe: str
     seconds: float | None = None
     failure: str = ""
+    applies: bool = True
 
 
 def lacking(runs: Sequence[Run], names: Sequence[str], at: str | int | None = None) -> list[tuple[Run, str]]:
@@ -85,11 +88,11 @@ def probe(
             if (run, name) not in missing:
                 yield Probed(run, name)
                 continue
-            began, failure = time.perf_counter(), ""
+            began, failure, applies = time.perf_counter(), "", True
             try:
                 if at is None:  # claims read runs that are done
                     check_done(run)
                 PROBES[name].measure(run, data, device, at)
             except (ValueError, OSError, DataError) as error:
-                failure = str(error)
-            yield Probed(run, name, time.perf_counter() - began, failure)
+                failure, applies = str(error), not isinstance(error, DoesNotApply)
+            yield Probed(run, name, time.perf_counter() - began, failure, applies)

@@ -1,4 +1,4 @@
-"""When in its life a net is looked at."""
+"""When in its life a net is looked at, and whether it can be."""
 
 TRAINED, INITIAL = "trained", "initial"
 
@@ -9,3 +9,7 @@ def check_at(at: str | int) -> None:
         raise ValueError(
             f"at={at!r} is not possible; allowed: {TRAINED}, {INITIAL}, an iteration of a run that recorded it"
         )
+
+
+class DoesNotApply(ValueError):
+    """A probe has nothing to look at in such a net; the message says why."""
