@@ -12,11 +12,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from reslab.fast import build
-from reslab.fast.conv import LEAST_CHANNELS, WINOGRAD, Affine, FoldedConv, kernels_of_conv, laid_out
+from reslab.fast.conv import LEAST_CHANNELS, WINOGRAD, Affine, FoldedConv, kernels_of_conv, laid_out, reduced
 
-# Relative to the spread of the results: float32's largest error; the root mean square of bfloat16's, which has 8 bits.
 IMAGES = 19  # on no CPU full groups
-TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 2e-2}
+# Relative to the spread of the results: float32's largest error; the root mean square of the others'. bfloat16 has 8
+# bits; integers have 15, of which the largest number of an image, and of a kernel's, leaves less to the others.
+TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 2e-2, torch.int16: 6e-3}
+PRODUCTS = {"float32": lambda: torch.float32, "reduced": reduced}
 
 
 def random(*shape, seed=0):
@@ -71,7 +73,7 @@ def test_winograds_transform_gives_the_convolution():
     torch.testing.assert_close(to_outputs @ ((WINOGRAD @ g) * (to_inputs @ d)), expected)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("products", PRODUCTS)
 @pytest.mark.parametrize("relu", [False, True])
 # Sizes that fill the tiles of 4x4 or do not, one pixel, and one tile with nothing but edges; channels of the paper's
 # nets, odd ones, and numbers of kernels that leave the last vector short, or without a second one; too few channels for
@@ -80,7 +82,8 @@ def test_winograds_transform_gives_the_convolution():
     ("channels", "kernels", "height", "width"),
     [(16, 16, 32, 32), (9, 5, 9, 6), (32, 64, 8, 8), (11, 20, 1, 1), (4, 1, 4, 3), (3, 16, 9, 6), (1, 40, 4, 3)],
 )
-def test_three_by_three(channels, kernels, height, width, relu, dtype):
+def test_three_by_three(channels, kernels, height, width, relu, products):
+    dtype = PRODUCTS[products]()
     conv, bn = nn.Conv2d(channels, kernels, 3, 1, 1, bias=False), norm(kernels)
     folded = make(conv, bn, relu=relu, kernels=True, dtype=dtype)
     folded.refold()
@@ -90,16 +93,68 @@ def test_three_by_three(channels, kernels, height, width, relu, dtype):
     assert_near(folded(laid_out(x), residual), oracle(conv, bn, x, residual, relu), dtype)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("products", PRODUCTS)
 @pytest.mark.parametrize(
     ("side", "stride", "padding"), [(3, 2, 1), (1, 1, 0), (1, 2, 0), (7, 2, 3), (5, 1, 2), (3, 3, 0)]
 )
-def test_other_kernels_with_a_bias_of_their_own(side, stride, padding, dtype):
+def test_other_kernels_with_a_bias_of_their_own(side, stride, padding, products):
+    dtype = PRODUCTS[products]()
     conv = nn.Conv2d(5, 12, side, stride, padding)
     folded = make(conv, kernels=True, dtype=dtype)
     folded.refold()
     x = random(IMAGES, 5, 11, 14)
     assert_near(folded(x), oracle(conv, None, x), dtype)
+
+
+@pytest.mark.parametrize("products", PRODUCTS)
+@pytest.mark.parametrize(("side", "stride", "padding"), [(3, 1, 0), (3, 1, 2), (3, 2, 0), (5, 1, 2)])
+def test_sums_that_are_as_large_as_they_can_be(side, stride, padding, products):
+    """Weights of one sign, and pixels with the signs of what they are multiplied with in Winograd's transform."""
+    conv = nn.Conv2d(64, 8, side, stride, padding, bias=False)
+    folded = make(conv, kernels=True, dtype=PRODUCTS[products]())
+    conv.weight.data.abs_()
+    folded.refold()
+    signs = torch.tensor([0.0, -1, -1, 1, 1, 0]).tile(2)
+    for x in (torch.ones(2, 64, 12, 12), torch.outer(signs, signs).expand(2, 64, 12, 12)):
+        assert_near(folded(x), oracle(conv, None, x), folded.dtype)
+
+
+@pytest.mark.parametrize("products", PRODUCTS)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_sizes_that_are_far_from_one(stride, products):
+    """Images and kernels each have a scale of their own; what is of no size at all is zero."""
+    conv = nn.Conv2d(16, 24, 3, stride, 1)
+    folded = make(conv, kernels=True, dtype=PRODUCTS[products]())
+    conv.weight.data *= torch.logspace(-12, 12, 24)[:, None, None, None]
+    conv.weight.data[3] = 0
+    conv.bias.data.zero_()
+    folded.refold()
+    sizes = [0.0, 1e-12, 1.0, 1e12]
+    x = random(len(sizes), 16, 8, 8)
+    x *= torch.tensor(sizes)[:, None, None, None]
+    given, expected = folded(x), oracle(conv, None, x)
+    for image in range(len(sizes)):
+        for kernel in range(24):
+            assert_near(given[image, kernel], expected[image, kernel], folded.dtype)
+
+
+@pytest.mark.parametrize("products", PRODUCTS)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_not_a_number_stays_in_its_image_and_its_kernel(wrong, stride, products):
+    conv = nn.Conv2d(16, 16, 3, stride, 1, bias=False)
+    folded = make(conv, relu=True, kernels=True, dtype=PRODUCTS[products]())
+    folded.refold()
+    x = random(3, 16, 4, 4)
+    before = folded(x)
+    bad = x.clone()
+    bad[1, 5, 2, 2] = wrong
+    given = folded(bad)
+    assert torch.equal(given[::2], before[::2]) and not given[1].isfinite().all()
+    conv.weight.data[2, 3, 1, 1] = wrong
+    folded.refold()
+    given = folded(x)
+    assert torch.equal(given[:, 3:], before[:, 3:]) and not given[:, 2].isfinite().all()
 
 
 @pytest.mark.parametrize("kernels", [True, False])
@@ -114,8 +169,9 @@ def test_option_as_residual_is_subsampled_and_zero_padded(stride, kernels):
         assert_near(folded(x, x), oracle(conv, bn, x, residual, True), torch.float32)
 
 
-def test_an_image_depends_on_no_other_bit_for_bit():
-    folded = make(nn.Conv2d(8, 8, 3, 1, 1), kernels=True)
+@pytest.mark.parametrize("products", PRODUCTS)
+def test_an_image_depends_on_no_other_bit_for_bit(products):
+    folded = make(nn.Conv2d(8, 8, 3, 1, 1), kernels=True, dtype=PRODUCTS[products]())
     folded.refold()
     x = random(IMAGES, 8, 6, 6)
     shuffled = torch.randperm(IMAGES, generator=torch.Generator().manual_seed(0))
@@ -223,16 +279,17 @@ def built_with(monkeypatch, tmp_path):
 def test_narrower_vectors_give_the_same(built_with, without, most):
     """What other CPUs run: compiled here for fewer instructions."""
     assert built_with(without).convolve_lanes() <= most
-    assert_convolutions(torch.float32)
+    for products in PRODUCTS.values():
+        assert_convolutions(products())
 
 
 @X86
-@pytest.mark.parametrize("dtype", TOLERANCE)
-def test_wider_vectors_with_products_of_bfloat16_give_the_same(built_with, dtype):
+def test_wider_vectors_with_products_of_bfloat16_give_the_same(built_with):
     """What a CPU with AVX512_BF16 runs: its instructions are emulated, so the arithmetic is seen and not the speed."""
     kernels = built_with("-Wno-psabi", "-include", str(Path(__file__).with_name("avx512_bf16.h")))
-    assert kernels.convolve_lanes() == 16 and kernels.convolve_bfloat16()
-    assert_convolutions(dtype)
+    assert kernels.convolve_lanes() == 16 and reduced() == torch.bfloat16
+    for products in PRODUCTS.values():
+        assert_convolutions(products())
 
 
 def assert_convolutions(dtype):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import reslab
-from reslab import precision
+from reslab.fast import conv, fold
 from reslab.probes import subject
 from reslab.probes.recorded import recorded_iterations, recorded_weights
 from reslab.probes.surface import Plan, project, random_plane, read_surface, surface
@@ -42,24 +42,24 @@ def others(store):
 
 
 def test_all_who_share_a_grid_compute_it_in_what_the_first_had(run, monkeypatch):
-    """Whose device had no bfloat16, so that it is float32; or had it, and then others must."""
+    """Whose CPU had no narrower products, so that it is float32; or had them, and then others must."""
     bf16, fp32 = (Plan(points=3, images=30, seed=5, precision=name) for name in ("bf16", "fp32"))
-    folder = run.path / FOLDER / bf16.name
-    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: False)
+    folder, had = run.path / FOLDER / bf16.name, conv.reduced()
+    monkeypatch.setattr(fold, "reduced", lambda: torch.float32)
     surface(run, bf16)
     for file in folder.glob("results.json"):  # all is to be computed again
         file.unlink()
-    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: True)
+    monkeypatch.setattr(fold, "reduced", lambda: had)
     assert json.loads((folder / "grid.json").read_text())["computed_in"] == "fp32"
     assert surface(run, bf16).loss == surface(run, fp32).loss
 
     (folder / "results.json").unlink()
-    (folder / "grid.json").unlink()
-    surface(run, bf16)
-    (folder / "results.json").unlink()
-    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: False)
-    with pytest.raises(ValueError, match=r"was begun in bf16, which this device does not have; .* precision='fp32'"):
-        surface(run, bf16)
+    begun = json.loads((folder / "grid.json").read_text())
+    for other in ("bf16", "int16"):
+        monkeypatch.setattr(fold, "reduced", lambda: torch.float32)
+        (folder / "grid.json").write_text(json.dumps(begun | dict(computed_in=other)))
+        with pytest.raises(ValueError, match=f"was begun in {other}, which this device does not have; .*='fp32'"):
+            surface(run, bf16)
 
 
 def test_a_surface_is_that_of_eager_evaluation_and_is_kept(run):

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import reslab
-from reslab import precision
+from reslab.fast import conv, fold
 from reslab.probes import subject
 from reslab.probes.surface import Evaluator, plane_through, project, random_plane
+from reslab.probes.surface.evaluator import NAMES
 from reslab.probes.surface.weights import vector
 from reslab.threads import torch_threads
 
@@ -40,14 +41,24 @@ def test_losses_are_the_eager_nets(run, wanted, tolerance):
     assert found[0] == found[-1]
 
 
-def test_without_bf16_the_evaluator_computes_in_float32(run, monkeypatch):
-    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: False)
-    seen = subject(run, images=50)
-    found = []
-    for wanted in ("fp32", "bf16"):
+def test_what_bf16_is_computed_in_is_what_the_cpu_has(run, monkeypatch):
+    seen, found = subject(run, images=50), []
+    for wanted, have in (("fp32", torch.float32), ("bf16", conv.reduced()), ("bf16", torch.float32)):
+        monkeypatch.setattr(fold, "reduced", lambda have=have: have)
         with Evaluator(seen.net, seen.images, seen.labels, wanted) as evaluate:
+            assert evaluate.computed_in == NAMES[have]
             found.append(evaluate(vector(seen.net)))
-    assert found[0] == found[1]
+    assert found[0] == found[2]
+
+
+def test_without_kernels_and_without_bf16_torch_computes_in_float32(run, monkeypatch):
+    monkeypatch.setattr(fold, "_can_build", lambda: False)
+    monkeypatch.setattr(fold, "multiplies_bf16", lambda device: False)
+    seen = subject(run, images=50)
+    with Evaluator(seen.net, seen.images, seen.labels, "bf16") as evaluate:
+        assert evaluate.computed_in == "fp32"
+        expected = eager(seen.net, vector(seen.net), seen.images, seen.labels)
+        assert evaluate(vector(seen.net))[0] == pytest.approx(expected[0], rel=1e-5)
 
 
 def test_running_statistics_move_with_a_plane_through_nets_and_variances_stay_positive(run, runs):

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from ..nets.cifar import cifar_net
-from ..precision import precisions_of
+from ..precision import BF16, FP32
 from ..probes.surface.evaluator import Evaluator
 from ..probes.surface.plane import Plane, random_plane
 from ..probes.surface.weights import entries
@@ -81,7 +81,7 @@ def measure_surface(report: Report, rounds: int = 5, images: int = IMAGES) -> di
     """machine, commit, dirty, date, images, rounds, `grid` (seconds that POINTS x POINTS points take) with its limit,
     and rows: way, seconds a point (median, least and most), `ratio`, how many times as long as our fastest in the same
     round, and the largest relative `difference` of its losses from the obvious way's. The first row is the fastest of
-    ours: bf16 where the CPU has it.
+    ours: "bf16", in what the CPU has of it (see Evaluator).
 
     ResNet-20 on random images of CIFAR-10's size, on the CPU; each round is at another point of a random plane.
     """
@@ -91,10 +91,8 @@ def measure_surface(report: Report, rounds: int = 5, images: int = IMAGES) -> di
     net = cifar_net(DEPTH, generator=generator).eval()
     plane = random_plane(net)
     shown = _normalised(given).contiguous(memory_format=torch.channels_last)
-    ways: dict[str, Obvious | Ours] = {
-        OURS + precision: Ours(Evaluator(net, shown, labels, precision), plane)
-        for precision in reversed(precisions_of(CPU))
-    }
+    ours = [Ours(Evaluator(net, shown, labels, precision), plane) for precision in (FP32, BF16)]
+    ways: dict[str, Obvious | Ours] = {OURS + way.evaluator.computed_in: way for way in reversed(ours)}
     fastest = next(iter(ways))
     ways |= {WORKERS: Obvious(net, plane, (given, labels), 2), NO_WORKERS: Obvious(net, plane, (given, labels), 0)}
     losses: dict[str, list[float]] = {name: [] for name in ways}

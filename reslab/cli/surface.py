@@ -43,7 +43,9 @@ def surface_command(
     dimensions: Annotated[int, typer.Option(help="2, or 1: a line.")] = 2,
     seed: Annotated[int, typer.Option(help="Of the random directions.")] = 0,
     split: Annotated[str, typer.Option(help="train or test.")] = "train",
-    precision: Annotated[str, typer.Option(help="bf16, losses to 1 %; or fp32, in half as much time again.")] = "bf16",
+    precision: Annotated[
+        str, typer.Option(help="bf16, losses to 1 %; or fp32, in up to half as much time again.")
+    ] = "bf16",
     store: Store = None,
     data: Data = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... Default: the best one here.")] = None,

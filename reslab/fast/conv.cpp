@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "products.h"
 #include "winograd.h"
 
 namespace {
@@ -15,7 +16,7 @@ constexpr int GROUP = SUMS / 2;
 
 // An image as units, with the zeros around it.
 template <typename Kind>
-void pad(const Shape &s, const float *x, float *v) {
+void pad(const Shape &s, const float *x, float scale, float *v) {
     const int64_t one = Kind::units(s.channels), wide = s.width + 2 * s.padding;
     std::fill_n(v, (s.height + 2 * s.padding) * wide * one, 0.f);
     for (int64_t h = 0; h < s.height; h++)
@@ -23,55 +24,72 @@ void pad(const Shape &s, const float *x, float *v) {
             const float *from = x + (h * s.width + w) * s.step;
             float *to = v + ((h + s.padding) * wide + w + s.padding) * one;
             int64_t c = 0;
-            for (; c + LANES <= s.channels; c += LANES) Kind::pack(load(from + c), to + Kind::units(c));
-            if (c < s.channels) Kind::pack(from + c, s.channels - c, to + Kind::units(c));
+            for (; c + LANES <= s.channels; c += LANES) Kind::pack(load(from + c), scale, to + Kind::units(c));
+            if (c < s.channels) Kind::pack(from + c, s.channels - c, scale, to + Kind::units(c));
         }
 }
 
-// WIDE vectors of kernels from k on at every pixel: sums over the taps.
-template <typename Kind, int WIDE>
-void at_pixels(const Shape &s, const After &after, const Memory &g, int64_t k, const float *u, const float *v) {
+// WIDE vectors of kernels from k on at every pixel: sums over the taps. `one` is what an integer's 1 stands for.
+template <typename Kind, int WIDE, Added ADDED>
+void at_pixels(const Shape &s, const After &after, const Memory &g, int64_t k, float one, const float *u,
+               const float *v) {
     constexpr int PLACES = SUMS / WIDE;
-    const int64_t one = Kind::units(s.channels), wide = s.width + 2 * s.padding, terms = s.side * s.side * one;
+    const int64_t units = Kind::units(s.channels), wide = s.width + 2 * s.padding, terms = s.side * s.side * units;
     const int64_t pixels = s.out_height * s.out_width, step = room(s.kernels);
-    const Ending endings[2] = {Ending(s, after, k), Ending(s, after, k + (WIDE - 1) * LANES)};
+    const Ending endings[2] = {Ending(s, after, g, k), Ending(s, after, g, k + (WIDE - 1) * LANES)};
     int64_t h = 0, w = 0;
     for (int64_t first = 0; first < pixels; first += PLACES) {
         const int count = std::min<int64_t>(PLACES, pixels - first);
         const float *at[PLACES], *residual[PLACES];
         for (int p = 0; p < PLACES; p++) {
-            at[p] = p < count ? v + (h * wide + w) * s.stride * one : v;
+            at[p] = p < count ? v + (h * wide + w) * s.stride * units : v;
             residual[p] = p < count ? residual_at(after, g, h, w) : nullptr;
             if (++w == s.out_width) w = 0, h++;
         }
         float m[SUMS * LANES];
-        multiply<Kind, WIDE>(s.side, wide * one, s.side * one, at, u + k * terms, terms * LANES, m);
-        for (int p = 0; p < count; p++)
-            for (int part = 0; part < WIDE; part++)
-                store(endings[part](load(m + (p * WIDE + part) * LANES), residual[p]),
-                      g.y + (first + p) * step + k + part * LANES);
+        multiply<Kind, WIDE, 1>(s.side, wide * units, s.side * units, Pointers{at}, u + k * terms, terms * LANES, m);
+        for (int part = 0; part < WIDE; part++) {
+            const Lanes unit = endings[part].unit(one);
+            for (int p = 0; p < count; p++) {
+                const Lanes z = Kind::values((typename Kind::Sums)load(m + (p * WIDE + part) * LANES));
+                const Lanes y = endings[part].template after<ADDED>(z, unit, residual[p]);
+                store(y, g.y + (first + p) * step + k + part * LANES);
+            }
+        }
     }
+}
+
+// Of an image's integers the largest: more would leave less to those of the weights.
+constexpr float MOST = 8191;
+
+template <typename Kind, int WIDE>
+void at_all(const Shape &s, const After &after, const Memory &g, int64_t k, float one, const float *u, const float *v) {
+    const Added first = Ending(s, after, g, k).added, last = Ending(s, after, g, k + (WIDE - 1) * LANES).added;
+    const Added added = first == last ? first : SOME;
+    (added == ALL    ? at_pixels<Kind, WIDE, ALL>
+     : added == SOME ? at_pixels<Kind, WIDE, SOME>
+                     : at_pixels<Kind, WIDE, NOTHING>)(s, after, g, k, one, u, v);
 }
 
 template <typename Kind>
 void direct(const Shape &s, const After &after, const Memory &g, const float *u, float *v) {
-    pad<Kind>(s, g.x, v);
+    const float one = Kind::one(g.x, s.height * s.width * s.step, MOST);
+    pad<Kind>(s, g.x, 1 / one, v);
     int64_t k = 0;
-    for (; k + LANES < s.kernels; k += 2 * LANES) at_pixels<Kind, 2>(s, after, g, k, u, v);
-    if (k < s.kernels) at_pixels<Kind, 1>(s, after, g, k, u, v);
+    for (; k + LANES < s.kernels; k += 2 * LANES) at_all<Kind, 2>(s, after, g, k, one, u, v);
+    if (k < s.kernels) at_all<Kind, 1>(s, after, g, k, one, u, v);
 }
 
 template <typename Kind>
-void run(const Shape &s, const After &after, const Memory &g, int64_t images, const float *u,
-         bool by_winograd) {
+void run(const Shape &s, const After &after, const Memory &g, int64_t images, const float *u, bool by_winograd) {
     const int64_t padded = (s.height + 2 * s.padding) * (s.width + 2 * s.padding) * Kind::units(s.channels) + LANES;
     const int64_t transformed = 36 * (SUMS * Kind::units(room(s.channels)) + LANES);
-    const int64_t results = 36 * (SUMS * 2 + 1) * LANES;
-    const int64_t numbers = by_winograd ? transformed + results : padded, bytes = numbers * sizeof(float);
+    const int64_t results = 36 * (SUMS * 2 + 1) * LANES, pixels = (36 + 6) * s.step;
+    const int64_t numbers = by_winograd ? transformed + results + pixels : padded, bytes = numbers * sizeof(float);
     float *v = static_cast<float *>(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
     if (!v) std::abort();
     if (by_winograd)
-        winograd<Kind>(s, after, g, images, u, v, v + transformed);
+        winograd<Kind>(s, after, g, images, u, v, v + transformed, v + transformed + results);
     else
         for (int64_t image = 0; image < images; image++) direct<Kind>(s, after, of_image(s, after, g, image), u, v);
     std::free(v);
@@ -85,17 +103,12 @@ extern "C" int64_t convolve_lanes() { return LANES; }
 // How many images go through a net together.
 extern "C" int64_t convolve_group() { return GROUP; }
 
-// Whether there are products of bfloat16.
-extern "C" int64_t convolve_bfloat16() {
-#ifdef __AVX512BF16__
-    return true;
-#else
-    return false;
-#endif
-}
+// What is multiplied where that need not be float32.
+extern "C" int64_t convolve_reduced() { return Reduced::NUMBER; }
 
 // One convolution. x: [images][height][width][step], y and the residual, which may be null, with room(channels) in
-// place of the step. u: [vectors of kernels][36, or side x side][units][LANES]; bias: [room(kernels)].
+// place of the step. u: [vectors of kernels][36, or side x side][units][LANES]; bias: [room(kernels)], and then as many
+// scales: what a weight's 1 stands for.
 struct Call {
     const int64_t *numbers;
     const float *x, *u, *bias, *residual;
@@ -110,17 +123,11 @@ extern "C" void convolve(int64_t count, const Call *calls, int64_t images) {
             const Call &call = calls[which];
             const int64_t *n = call.numbers, together = std::min<int64_t>(GROUP, images - first);
             const Shape s{n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9]};
-            const After after{call.bias, n[10], n[11], n[12], n[13], n[14], bool(n[15])};
+            const After after{call.bias, call.bias + room(n[4]), n[10], n[11], n[12], n[13], n[14], bool(n[15])};
             Memory g{call.x, call.residual, call.y};
             const Memory later = of_image(s, after, g, first);
             if (which == 0) g.x = later.x, g.residual = later.residual;
             if (which == count - 1) g.y = later.y;
-#ifdef __AVX512BF16__
-            if (n[17]) {
-                run<BFloat16>(s, after, g, together, call.u, n[16]);
-                continue;
-            }
-#endif
-            run<Float32>(s, after, g, together, call.u, n[16]);
+            (n[17] ? run<Reduced> : run<Float32>)(s, after, g, together, call.u, n[16]);
         }
 }

@@ -29,9 +29,9 @@ class FoldedConv(nn.Module):
     """relu(bn(conv(x)) + residual), with or without any but the convolution, bn with its running statistics.
 
     `residual` is added as option A does: every `stride`-th pixel, its channels from `offset` on. With `kernels` (on a
-    CPU) reslab's own kernel does it all, in the layout of `laid_out`: activations are float32, and with `dtype`
-    bfloat16 products are of that, where the CPU has them. Otherwise torch does it in `dtype`. Call `refold` before the
-    first use, and after the weights of `conv` or `norm` have changed.
+    CPU) reslab's own kernel does it all, in the layout of `laid_out`: activations are float32, and products of `dtype`,
+    which is float32 or `reduced()`. Otherwise torch does it in `dtype`. Call `refold` before the first use, and after
+    the weights of `conv` or `norm` have changed.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class FoldedConv(nn.Module):
         self.kernels = kernels and fits(conv)
         three_by_three = conv.kernel_size == (3, 3) and conv.stride == (1, 1)
         self.winograd = self.kernels and three_by_three and conv.in_channels >= LEAST_CHANNELS
-        self.pairs = self.kernels and dtype == torch.bfloat16 and bool(kernels_of_conv().convolve_bfloat16())
+        assert not self.kernels or dtype in (torch.float32, reduced())
         self.out_channels = conv.out_channels
         self._weight: torch.Tensor | None = None
         self._bias: torch.Tensor | None = None
@@ -70,8 +70,8 @@ class FoldedConv(nn.Module):
             scale, shift = affine(norm)
             weight, bias = weight * scale[:, None, None, None], bias * scale + shift
         if self.kernels:
-            weight = _packed(weight, self.winograd, self.pairs)
-            bias = F.pad(bias, (0, room(len(bias)) - len(bias)))
+            weight, scale = _packed(weight, self.winograd, self.dtype)
+            bias = torch.cat([F.pad(part, (0, -len(part) % lanes())) for part in (bias, scale)])
         if self._weight is None:
             self._make_room(weight, bias)
         self._weight.copy_(weight)  # in place: a Tape knows where they are
@@ -79,7 +79,7 @@ class FoldedConv(nn.Module):
 
     def _make_room(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
         """As large as these, in the memory format and precision in which they are read."""
-        dtypes = (torch.bfloat16 if self.pairs else torch.float32, torch.float32) if self.kernels else (self.dtype,) * 2
+        dtypes = (self.dtype, torch.float32) if self.kernels else (self.dtype,) * 2
         layout = torch.contiguous_format if self.kernels else torch.channels_last
         self._weight = torch.empty_like(weight, dtype=dtypes[0], memory_format=layout)
         self._bias = torch.empty_like(bias, dtype=dtypes[1])
@@ -126,7 +126,7 @@ class FoldedConv(nn.Module):
             assert not added or ((height - 1) * self.stride < added[1] and (width - 1) * self.stride < added[2])
             numbers = (shape[0], step, *shape[1:], self.out_channels, height, width, side, stride, padding)
             numbers += added or (0, 0, 0)
-            numbers += (self.stride, self.offset, self.relu, self.winograd, self.pairs)
+            numbers += (self.stride, self.offset, self.relu, self.winograd, self.dtype != torch.float32)
             # setdefault, because another thread may be as far: calls point at the array that stays.
             self._numbers.setdefault(key, (ctypes.c_int64 * len(numbers))(*numbers))
         numbers = ctypes.addressof(self._numbers[key])
@@ -178,22 +178,56 @@ def kernels_of_conv() -> ctypes.CDLL:
     return kernels("conv")
 
 
+def reduced() -> torch.dtype:
+    """What the kernel multiplies where that need not be float32: bfloat16, or else int16, for which this CPU has
+    instructions, or else float32. Raises BuildError.
+    """
+    return (torch.float32, torch.bfloat16, torch.int16)[kernels_of_conv().convolve_reduced()]
+
+
+def lanes() -> int:
+    """Numbers of this CPU's widest vectors. Raises BuildError."""
+    return kernels_of_conv().convolve_lanes()
+
+
 def room(channels: int) -> int:
-    """Channels up to a whole one of this CPU's widest vectors. Raises BuildError."""
-    return channels + -channels % kernels_of_conv().convolve_lanes()
+    """Channels up to a whole vector. Raises BuildError."""
+    return channels + -channels % lanes()
 
 
-def _packed(weight: torch.Tensor, winograd: bool, pairs: bool) -> torch.Tensor:
-    """Weights [K, C, side, side] in the order in which the kernel reads them, with zeros for missing kernels and the
-    last of odd channels: units are of four bytes, which hold one channel, or in pairs two of them in bfloat16.
+def _packed(weight: torch.Tensor, winograd: bool, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights [K, C, side, side] in the order in which the kernel reads them, and of each kernel [K] what a 1 stands
+    for: units are of four bytes, which hold a channel, or two in 16 bits. Missing kernels and channels are zeros.
     """
     count, channels, side, _ = weight.shape
     taps = weight.float().reshape(count * channels, side * side)
     if winograd:
         taps = taps @ WINOGRAD_2D
-    lanes, width = kernels_of_conv().convolve_lanes(), 2 if pairs else 1
-    taps, lacking = taps.view(count, channels, -1), (-channels % width, -count % lanes)
+    taps, one = taps.view(count, channels, -1), weight.new_ones(count)
+    if dtype == torch.int16:
+        taps, one = _rounded(taps, winograd)
+    width = 1 if dtype == torch.float32 else 2
+    whole = lanes() if winograd and dtype == torch.int16 else width
+    lacking = (-channels % whole, -count % lanes())
     if any(lacking):
         taps = F.pad(taps, (0, 0, 0, lacking[0], 0, lacking[1]))
-    taps = taps.view(len(taps) // lanes, lanes, -1, width, taps.shape[-1])  # vectors, lanes, units, width, taps
-    return taps.permute(0, 4, 2, 1, 3)
+    taps = taps.view(len(taps) // lanes(), lanes(), -1, width, taps.shape[-1])  # vectors, lanes, units, width, taps
+    return taps.permute(0, 4, 2, 1, 3), one
+
+
+def _rounded(taps: torch.Tensor, winograd: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights [K, C, taps] as multiples of each kernel's unit, and the units [K], such that what is added up fits 32
+    bits: in Winograd's transform over the channels, and then over two taps; otherwise over all.
+    """
+    sizes = taps.abs()
+    _, channels, places = taps.shape
+    if winograd:
+        sums, most = sizes.sum(1).amax(1), 2**30 / 2**15 - channels / 2
+    else:
+        sums, most = sizes.sum((1, 2)), 2**31 / 2**13 - channels * places / 2
+    one = torch.maximum(sums / (0.999 * most), sizes.amax((1, 2)) / (2**15 - 1))
+    one.clamp_(min=1e-30)
+    taps = (taps * (1 / one[:, None, None])).round_()
+    if not one.isfinite().all():
+        taps.nan_to_num_()  # the kernel's unit is wrong enough
+    return taps.to(torch.int16), one

@@ -9,9 +9,10 @@ import torch
 from torch import fx, nn
 
 from ..nets.shortcuts import IdentityPadded
+from ..precision import multiplies_bf16
 from ..threads import torch_threads
 from .build import BuildError, kernels
-from .conv import Affine, FoldedConv, fits
+from .conv import Affine, FoldedConv, fits, reduced
 from .fuse import LookingIn, is_module, only
 from .tape import tape
 
@@ -32,16 +33,23 @@ class Folded:
 
     `net` is in evaluation mode from now on. Change its weights, then call `refold`: this has copies of them. On a CPU,
     where there is a compiler, nets of up to WIDEST channels run reslab's own kernels, in as many threads as torch has
-    now: what comes out does not depend on their number. Elsewhere torch runs. `precision` is float32, or bfloat16:
-    products are of that where the device has them.
+    now: what comes out does not depend on their number. Elsewhere torch runs. `precision` is float32 or bfloat16:
+    `products` are of that where the device has them, or of 16-bit integers where the kernels have these in its place,
+    or else of float32.
     """
 
     def __init__(self, net: nn.Module, precision: torch.dtype = torch.float32):
-        self.precision = precision
         widest = max(module.out_channels for module in net.modules() if isinstance(module, nn.Conv2d))
-        self._device = next(net.parameters()).device.type
+        device = next(net.parameters()).device
+        self._device = device.type
         self.kernels = self._device == "cpu" and widest <= WIDEST and _can_build()
-        self._activations = torch.float32 if self.kernels else precision
+        self.products = torch.float32
+        if precision != torch.float32:
+            if self.kernels:
+                self.products = reduced()
+            elif multiplies_bf16(device):
+                self.products = precision
+        self._activations = torch.float32 if self.kernels else self.products
         self._net = fx.GraphModule(net, _Tracer().trace(net.eval())).eval()
         for node in [n for n in self._net.graph.nodes if is_module(self._net, n, nn.Identity)]:
             node.replace_all_uses_with(node.args[0])
@@ -82,8 +90,8 @@ class Folded:
 
     @torch.inference_mode()
     def _take(self, left: Iterator[tuple[int, torch.Tensor]], logits: dict[int, torch.Tensor]) -> None:
-        reduced = self.precision != torch.float32 and not self.kernels  # whose activations are float32
-        with torch.autocast(self._device, self.precision if reduced else None, reduced, cache_enabled=False):
+        narrow = self._activations != torch.float32
+        with torch.autocast(self._device, self._activations if narrow else None, narrow, cache_enabled=False):
             for number, images in left:
                 logits[number] = self._net(images).to(torch.float32, copy=True)  # a Taped uses its memory again
 
@@ -107,7 +115,7 @@ class Folded:
             options["relu"] = True
         conv = self._net.get_submodule(node.target)
         own = self.kernels and fits(conv)
-        dtype = self.precision if own else self._activations
+        dtype = self.products if own else self._activations
         self._replace(chain, tuple(inputs), FoldedConv(conv, kernels=own, dtype=dtype, **options))
 
     def _added(self, node: fx.Node) -> tuple[fx.Node, dict[str, int]] | None:

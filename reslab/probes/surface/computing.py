@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...precision import computed_in
+from ...precision import BF16, FP32
 from ...runs import Run
 from ..recorded import recorded_iterations, recorded_weights
 from ..settling import settled_subject
-from ..subject import net_at
+from ..subject import Subject, net_at
 from .evaluator import Evaluator
 from .grid import FOLDER, Grid
 from .plan import PATH, RANDOM, Plan
@@ -34,9 +34,10 @@ def surface(
 
     What is there already is not computed again, and other processes, on this machine or another one that sees the
     store, may compute it at the same time: the result is the same, up to rounding where their CPUs or GPUs differ.
-    "bf16" is float32 where the first of them has no bfloat16; all others follow. `report` is told (points done, points,
-    note). Raises ValueError for a plan that is not possible, a run that is not done, runs of different nets, or a grid
-    that was begun in a precision that this device does not have; DataError if the images cannot be had.
+    What "bf16" is computed in is what the first of them has (see Evaluator); all others follow. `report` is told
+    (points done, points, note). Raises ValueError for a plan that is not possible, a run that is not done, runs of
+    different nets, or a grid that was begun in a precision that this device does not have; DataError if the images
+    cannot be had.
     """
     plan = plan or Plan(**fields)
     grid = Grid(run.path / FOLDER / plan.name)
@@ -46,9 +47,9 @@ def surface(
         plane = plane_of(run, plan, net)
         if grid.header is None:
             header = _header(run, plan, plane, net, seen.name, len(seen.labels))
-            grid.begin(header | dict(computed_in=computed_in(plan.precision, seen.images.device)))
+            grid.begin(header | dict(computed_in=_evaluator(seen, plan.precision).computed_in))
             grid = Grid(grid.folder)
-        with Evaluator(net, seen.images, seen.labels, _precision(grid, plan, seen.images.device)) as evaluate:
+        with _as_begun(grid, plan, seen) as evaluate:
             compute(grid, lambda x, y: evaluate(plane.at(x, y)), report)
     return grid.surface()
 
@@ -72,15 +73,20 @@ def plane_of(run: Run, plan: Plan, net: nn.Module | None = None) -> Plane:
     return plane_through(net, _others(run, plan))
 
 
-def _precision(grid: Grid, plan: Plan, device: torch.device) -> str:
-    """That of the points that are there. Raises ValueError if this device does not have it."""
+def _evaluator(seen: Subject, precision: str) -> Evaluator:
+    return Evaluator(seen.net, seen.images, seen.labels, precision)
+
+
+def _as_begun(grid: Grid, plan: Plan, seen: Subject) -> Evaluator:
+    """In what the points that are there were computed in. Raises ValueError if this device does not have it."""
     begun = grid.header.get("computed_in", plan.precision)
-    if computed_in(begun, device) != begun:
+    evaluator = _evaluator(seen, FP32 if begun == FP32 else BF16)
+    if evaluator.computed_in != begun:
         raise ValueError(
             f"the grid {grid.folder.name} was begun in {begun}, which this device does not have; go on where it was "
             "begun, or give precision='fp32', which is another grid"
         )
-    return begun
+    return evaluator
 
 
 def _others(run: Run, plan: Plan) -> list[State]:

@@ -25,7 +25,7 @@ class Plan:
     plane: str = RANDOM
     dimensions: int = 2  # 1 is a line
     seed: int = 0  # of random directions
-    precision: str = "bf16"  # losses to 1 %, in two thirds of the time of "fp32"; the same where there is no bf16
+    precision: str = "bf16"  # losses to 1 %, in two thirds of the time of "fp32" and more: see Evaluator
     at: str | int = TRAINED  # or "initial", or an iteration after which the run recorded its weights: see subject
 
     def __post_init__(self):
