@@ -241,6 +241,18 @@ def test_what_is_laid_out_is_the_same_with_zeros_after_it(channels):
     assert torch.equal(everything[:, :channels], x) and not everything[:, channels:].any()
 
 
+@pytest.mark.parametrize("products", PRODUCTS)
+@pytest.mark.parametrize("first", [0, 3])
+def test_some_channels_of_a_tensor_are_read_and_no_others(first, products):
+    conv = nn.Conv2d(5, 8, 3, 1, 1, bias=False)
+    folded = make(conv, kernels=True, dtype=PRODUCTS[products]())
+    folded.refold()
+    whole = laid_out(random(IMAGES, 8, 5, 5))
+    whole[:, :first], whole[:, first + 5 :] = 1e6, 1e6
+    x = whole[:, first : first + 5]
+    assert_near(folded(x), oracle(conv, None, x), folded.dtype)
+
+
 def test_a_norm_alone_keeps_the_layout():
     bn, x = norm(32), laid_out(random(IMAGES, 32, 3, 5))
     affine = Affine(bn)
@@ -275,7 +287,7 @@ def built_with(monkeypatch, tmp_path):
 
 
 @X86
-@pytest.mark.parametrize(("without", "most"), [("-mno-avx512f", 8), ("-mno-avx", 4)])
+@pytest.mark.parametrize(("without", "most"), [("-mno-avx512f", 8), ("-mno-avx2", 8), ("-mno-avx", 4)])
 def test_narrower_vectors_give_the_same(built_with, without, most):
     """What other CPUs run: compiled here for fewer instructions."""
     assert built_with(without).convolve_lanes() <= most

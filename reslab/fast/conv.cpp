@@ -59,8 +59,8 @@ void at_pixels(const Shape &s, const After &after, const Memory &g, int64_t k, f
     }
 }
 
-// Of an image's integers the largest: more would leave less to those of the weights.
-constexpr float MOST = 8191;
+// Of an image's integers the largest, a number of 13 bits: conv.py leaves the rest of 31 to the weights.
+constexpr float MOST_DIRECT = 8191;
 
 template <typename Kind, int WIDE>
 void at_all(const Shape &s, const After &after, const Memory &g, int64_t k, float one, const float *u, const float *v) {
@@ -73,7 +73,7 @@ void at_all(const Shape &s, const After &after, const Memory &g, int64_t k, floa
 
 template <typename Kind>
 void direct(const Shape &s, const After &after, const Memory &g, const float *u, float *v) {
-    const float one = Kind::one(g.x, s.height * s.width * s.step, MOST);
+    const float one = Kind::one(g.x, s.height * s.width, s.step, s.channels, MOST_DIRECT);
     pad<Kind>(s, g.x, 1 / one, v);
     int64_t k = 0;
     for (; k + LANES < s.kernels; k += 2 * LANES) at_all<Kind, 2>(s, after, g, k, one, u, v);

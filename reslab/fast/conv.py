@@ -167,7 +167,7 @@ def laid_out(x: torch.Tensor) -> torch.Tensor:
     """
     n, channels, height, width = x.shape
     step = room(channels)
-    if x.stride() == (height * width * step, 1, width * step, step):
+    if x.stride() == (height * width * step, 1, width * step, step) and x.storage_offset() % step == 0:
         return x
     y = x.new_zeros(n, height, width, step)[..., :channels].permute(0, 3, 1, 2)
     return y.copy_(x)
@@ -217,7 +217,8 @@ def _packed(weight: torch.Tensor, winograd: bool, dtype: torch.dtype) -> tuple[t
 
 def _rounded(taps: torch.Tensor, winograd: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights [K, C, taps] as multiples of each kernel's unit, and the units [K], such that what is added up fits 32
-    bits: in Winograd's transform over the channels, and then over two taps; otherwise over all.
+    bits: in Winograd's transform over the channels, and then over two taps; otherwise over all. An image's integers are
+    below 2**15 and 2**13: MOST in winograd.h and MOST_DIRECT in conv.cpp.
     """
     sizes = taps.abs()
     _, channels, places = taps.shape
@@ -225,6 +226,7 @@ def _rounded(taps: torch.Tensor, winograd: bool) -> tuple[torch.Tensor, torch.Te
         sums, most = sizes.sum(1).amax(1), 2**30 / 2**15 - channels / 2
     else:
         sums, most = sizes.sum((1, 2)), 2**31 / 2**13 - channels * places / 2
+    assert most > 0
     one = torch.maximum(sums / (0.999 * most), sizes.amax((1, 2)) / (2**15 - 1))
     one.clamp_(min=1e-30)
     taps = (taps * (1 / one[:, None, None])).round_()

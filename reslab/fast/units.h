@@ -23,7 +23,7 @@ struct Float32 {
     static int64_t units(int64_t channels) { return channels; }
     static Sums add(Sums sums, Lanes weights, const float *unit) { return sums + weights * *unit; }
     static Lanes values(Sums sums) { return sums; }
-    static float one(const float *, int64_t, float) { return 1; }
+    static float one(const float *, int64_t, int64_t, int64_t, float) { return 1; }
     static void pack(Lanes z, float, float *to) { store(z, to); }
     static void pack(const float *from, int64_t count, float, float *to) { std::copy_n(from, count, to); }
     static int64_t first(int place, int64_t far) { return place * far; }
@@ -52,7 +52,7 @@ struct BFloat16 {
         return (Lanes)_mm512_dpbf16_ps((__m512)sums, (__m512bh)weights, (__m512bh)_mm512_set1_ps(*unit));
     }
     static Lanes values(Sums sums) { return sums; }
-    static float one(const float *, int64_t, float) { return 1; }
+    static float one(const float *, int64_t, int64_t, int64_t, float) { return 1; }
     static void pack(Lanes z, float, float *to) {
         _mm256_storeu_si256(reinterpret_cast<__m256i *>(to), (__m256i)_mm512_cvtneps_pbh((__m512)z));
     }
@@ -68,7 +68,7 @@ using Reduced = BFloat16;
 #elif defined(__AVX2__) && !defined(__AVX512F__)
 struct Int16 {
     using Sums = int32_t __attribute__((vector_size(LANES * sizeof(int32_t))));
-    using SumsAnywhere = int32_t __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(4), may_alias));
+    typedef int32_t SumsAnywhere __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(4), may_alias));
     static constexpr int NUMBER = 2;
     static constexpr int TOGETHER = 2;
     static int64_t units(int64_t channels) { return (channels + 1) / 2; }
@@ -77,17 +77,20 @@ struct Int16 {
         return sums + (Sums)_mm256_madd_epi16((__m256i)weights, both);
     }
     static Lanes values(Sums sums) { return (Lanes)_mm256_cvtepi32_ps((__m256i)sums); }
-    // What an integer's 1 stands for, if the largest of `count` numbers is to be `most`: NaN, and so is all that is made
-    // of them, where one of them is NaN or more than 1e36.
-    static float one(const float *from, int64_t count, float most) {
+    // What an integer's 1 stands for, if the largest of the channels of `pixels` is to be `most`: NaN, and so is all that
+    // is made of them, where one of them is NaN or more than 1e36. Whatever comes after the channels has no say.
+    static float one(const float *from, int64_t pixels, int64_t step, int64_t channels, float most) {
         const int32_t limit = bits<int32_t>(1e36f), size = 0x7fffffff;  // all but the sign
+        if (step == channels) channels = step *= pixels, pixels = 1;
         __m256i largest = _mm256_set1_epi32(bits<int32_t>(1e-30f));  // as bits: their order is the same, NaN comes last
-        int64_t i = 0;
-        for (; i + LANES <= count; i += LANES)
-            largest = _mm256_max_epi32(largest, _mm256_and_si256((__m256i)load(from + i), _mm256_set1_epi32(size)));
         int32_t found = 0;
+        for (int64_t pixel = 0; pixel < pixels; pixel++, from += step) {
+            int64_t c = 0;
+            for (; c + LANES <= channels; c += LANES)
+                largest = _mm256_max_epi32(largest, _mm256_and_si256((__m256i)load(from + c), _mm256_set1_epi32(size)));
+            for (; c < channels; c++) found = std::max(found, bits<int32_t>(from[c]) & size);
+        }
         for (int lane = 0; lane < LANES; lane++) found = std::max(found, ((Sums)largest)[lane]);
-        for (; i < count; i++) found = std::max(found, bits<int32_t>(from[i]) & size);
         return found <= limit ? bits<float>(found) / most : __builtin_nanf("");
     }
     static __m256i nearest(Lanes z, float scale) { return _mm256_cvtps_epi32((__m256)(z * scale)); }

@@ -2,7 +2,7 @@
 
 #pragma once
 #include <cstdint>
-#ifdef __AVX2__
+#ifdef __AVX__
 #include <immintrin.h>
 #endif
 
@@ -18,7 +18,8 @@ constexpr int LANES = 8, SUMS = 12;
 constexpr int LANES = 4, SUMS = 8;
 #endif
 using Lanes = float __attribute__((vector_size(LANES * sizeof(float))));
-using Anywhere = float __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+typedef float Anywhere __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+static_assert(alignof(Anywhere) == 4);  // with `using`, clang does not see it
 
 // Or the compiler would read it again for each use.
 #if defined(__x86_64__)

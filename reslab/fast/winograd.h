@@ -19,7 +19,9 @@ inline void into(Lanes d0, Lanes d1, Lanes d2, Lanes d3, Lanes d4, Lanes d5, Lan
     t[4] = c - B * e;
     t[5] = d1 - 2.5f * d3 + d5;
 }
-constexpr float GAIN = 5.122f * 5.122f;  // nothing that comes out of both passes is more times the largest that went in
+// No number is more times the largest of its pixels after both passes. MOST of an image's integers is then a number of 15
+// bits, and conv.py leaves the weights as much of 30: the sums of two places are added.
+constexpr float GAIN = 5.122f * 5.122f, MOST = 32767 / GAIN;
 
 inline void out_of(Lanes m0, Lanes m1, Lanes m2, Lanes m3, Lanes m4, Lanes m5, Lanes (&y)[4]) {
     const Lanes s = m1 + m2, d = m1 - m2, s2 = m3 + m4, d2 = m3 - m4;
@@ -177,7 +179,7 @@ void winograd(const Shape &s, const After &after, const Memory &g, int64_t image
         Tile at[SUMS];
         for (int p = 0; p < count; p++) {
             const float *x = g.x + next.image * s.height * s.width * s.step;
-            if (next.h == 0 && next.w == 0) next.one = Kind::one(x, s.height * s.width * s.step, 32767 / GAIN);
+            if (next.h == 0 && next.w == 0) next.one = Kind::one(x, s.height * s.width, s.step, s.channels, MOST);
             transform<Kind>(s, x, next, zeros, pixels, v + p * one, far);
             at[p] = next;
             if ((next.w += 4) >= s.out_width) next.w = 0, next.h += 4;

@@ -24,11 +24,12 @@ class Evaluator:
 
     The net runs in evaluation mode, with batch norm folded into the convolutions in float32: see reslab.fast.fold. In
     "fp32" the loss is that of the eager net to 1e-5 of itself; in "bf16" to 1 %, mostly 0.3 %, measured from ResNet-20
-    to plain-56 all over their surfaces. A CPU with AVX2 and no bfloat16 has 16-bit integers in its place ("int16"; to
-    0.7 %, mostly 0.05 %), another device float32: `computed_in` says which it is. Means are taken in float64.
-    Where logits are beyond float32 the loss is infinite. It takes as many threads as torch has when it is made; nets of
-    the CIFAR family give the same bits with any number of them. Use it in a `with` statement, which also keeps the
-    memory that each point needs again.
+    to plain-56 all over their surfaces. Where the kernels of reslab.fast have no bfloat16 but AVX2, they multiply
+    16-bit integers ("int16"; to 0.7 %, mostly 0.05 %); what has neither computes in float32: `computed_in` says what it
+    is. Means are taken in float64. Where logits are beyond float32 the loss is infinite, and in "int16" where any
+    activation is beyond 1e36. It takes as many threads as torch has when it is made; nets of the CIFAR family give the
+    same bits with any number of them. Use it in a `with` statement, which also keeps the memory that each point needs
+    again.
     """
 
     def __init__(self, net: nn.Module, images: torch.Tensor, labels: torch.Tensor, precision: str = "bf16"):

@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,10 +45,15 @@ class Grid:
 
     def begin(self, header: Mapping[str, Any]) -> None:
         """Writes the plan, unless somebody has: its axes count, then, for all who share the grid."""
-        if read(self.folder / "grid.json") is None:
-            if isinstance(self.folder, Path):
-                self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(self.folder / "grid.json", header)
+        path = self.folder / "grid.json"
+        if read(path) is not None:
+            return
+        if isinstance(path, Path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(path, header)
+        else:
+            with suppress(FileExistsError):  # a store far away leaves others time to begin at the same moment
+                create(path, json.dumps(header, indent=1).encode())
 
     @cached_property
     def header(self) -> dict[str, Any] | None:
