@@ -56,7 +56,9 @@ def assert_near(given, expected, dtype):
 
 
 def test_winograds_transform_gives_the_convolution():
-    """The defining identity of F(4, 3), with B and A of the kernel written out: A^T [(G g) * (B^T d)] is d * g."""
+    """The defining identity of F(4, 3), with B and A of the kernel written out: A^T [(G g) * (B^T d)] is d * g. What
+    the kernel makes of pixels is that times another factor in each row, which G takes out again.
+    """
     a, b = 0.5**0.5, 2**0.5
     points = torch.tensor([0, a, -a, b, -b], dtype=torch.float64)
     to_inputs = torch.zeros(6, 6, dtype=torch.float64)
@@ -70,7 +72,8 @@ def test_winograds_transform_gives_the_convolution():
     to_outputs = torch.cat([to_outputs, torch.tensor([[0], [0], [0], [1.0]], dtype=torch.float64)], 1)
     d, g = random(6).double(), random(3, seed=1).double()
     expected = torch.stack([d[i : i + 3] @ g for i in range(4)])
-    torch.testing.assert_close(to_outputs @ ((WINOGRAD @ g) * (to_inputs @ d)), expected)
+    factors = torch.tensor([0.4, 0.5, 0.5, a / 2, a / 2, 0.4], dtype=torch.float64)
+    torch.testing.assert_close(to_outputs @ ((WINOGRAD @ g) * factors * (to_inputs @ d)), expected)
 
 
 @pytest.mark.parametrize("products", PRODUCTS)

@@ -115,6 +115,16 @@ def test_convolutions_that_are_torchs_among_the_kernels_own(precision, tolerance
     assert_near(logits(Folded(net, precision), images), oracle(net, images), tolerance)
 
 
+@pytest.mark.parametrize(("count", "pixels", "largest"), [(2000, 32, 120), (200, 32, 24), (1000, 64, 24), (7, 32, 7)])
+def test_batches_are_large_first_and_small_at_last_and_all_images_are_in_them(count, pixels, largest):
+    images = torch.arange(count).view(-1, 1, 1, 1).expand(-1, 3, pixels, pixels)
+    batches = Folded(settled(cifar_net(8, "A", 4))).batches(images)
+    assert torch.equal(torch.cat(batches)[:, 0, 0, 0], torch.arange(count))
+    sizes = [len(batch) for batch in batches]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] == largest and sizes[-1] <= 24
+
+
 @pytest.mark.parametrize("given", ["contiguous", "double"])
 def test_images_that_are_no_batches_are_refused(given):
     folded = Folded(settled(cifar_net(8, "A", 4)))

@@ -3,8 +3,6 @@
 // The lanes of a vector are channels: memory is images x height x width x channels, with numbers after the channels up
 // to a whole vector: zeros, or any that are finite. What comes out for an image does not depend on the others.
 
-#include <cstdlib>
-
 #include "products.h"
 #include "winograd.h"
 
@@ -12,47 +10,42 @@ namespace {
 
 // Images that go through a net together: their activations stay in the caches, and their tiles fill the blocks of SUMS
 // where an image has no more than four.
-constexpr int GROUP = SUMS / 2;
+constexpr int GROUP = SUMS / 4;
 
-// An image as units, with the zeros around it.
+// How many units a row of the padded image has, and the part of it that a kernel is over, as one run of numbers. Of an
+// odd number of channels, a unit may have two pixels' numbers.
 template <typename Kind>
-void pad(const Shape &s, const float *x, float scale, float *v) {
-    const int64_t one = Kind::units(s.channels), wide = s.width + 2 * s.padding;
-    std::fill_n(v, (s.height + 2 * s.padding) * wide * one, 0.f);
-    for (int64_t h = 0; h < s.height; h++)
-        for (int64_t w = 0; w < s.width; w++) {
-            const float *from = x + (h * s.width + w) * s.step;
-            float *to = v + ((h + s.padding) * wide + w + s.padding) * one;
-            int64_t c = 0;
-            for (; c + LANES <= s.channels; c += LANES) Kind::pack(load(from + c), scale, to + Kind::units(c));
-            if (c < s.channels) Kind::pack(from + c, s.channels - c, scale, to + Kind::units(c));
-        }
+int64_t units_of_row(const Shape &s) {
+    return Kind::units((s.width + 2 * s.padding) * s.channels);
+}
+template <typename Kind>
+int64_t units_of_side(const Shape &s) {
+    return Kind::units(s.side * s.channels);
 }
 
 // WIDE vectors of kernels from k on at every pixel: sums over the taps. `one` is what an integer's 1 stands for.
 template <typename Kind, int WIDE, Added ADDED>
-void at_pixels(const Shape &s, const After &after, const Memory &g, int64_t k, float one, const float *u,
-               const float *v) {
+void at_pixels(const Shape &s, const After &after, const Memory &g, int64_t k, float one, const float *u, float *v) {
     constexpr int PLACES = SUMS / WIDE;
-    const int64_t units = Kind::units(s.channels), wide = s.width + 2 * s.padding, terms = s.side * s.side * units;
+    const int64_t units = units_of_side<Kind>(s), row = units_of_row<Kind>(s), terms = s.side * units;
     const int64_t pixels = s.out_height * s.out_width, step = room(s.kernels);
-    const Ending endings[2] = {Ending(s, after, g, k), Ending(s, after, g, k + (WIDE - 1) * LANES)};
+    const Ending endings[2] = {{s, after, g.residual, k}, {s, after, g.residual, k + (WIDE - 1) * LANES}};
     int64_t h = 0, w = 0;
     for (int64_t first = 0; first < pixels; first += PLACES) {
         const int count = std::min<int64_t>(PLACES, pixels - first);
         const float *at[PLACES], *residual[PLACES];
         for (int p = 0; p < PLACES; p++) {
-            at[p] = p < count ? v + (h * wide + w) * s.stride * units : v;
+            at[p] = p < count ? further<Kind>(v + h * s.stride * row, w * s.stride * s.channels) : v;
             residual[p] = p < count ? residual_at(after, g, h, w) : nullptr;
             if (++w == s.out_width) w = 0, h++;
         }
         float m[SUMS * LANES];
-        multiply<Kind, WIDE, 1>(s.side, wide * units, s.side * units, Pointers{at}, u + k * terms, terms * LANES, m);
+        multiply<Kind, WIDE>(s.side, row, units, at, u + k * terms, terms * LANES, m);
         for (int part = 0; part < WIDE; part++) {
             const Lanes unit = endings[part].unit(one);
             for (int p = 0; p < count; p++) {
                 const Lanes z = Kind::values((typename Kind::Sums)load(m + (p * WIDE + part) * LANES));
-                const Lanes y = endings[part].template after<ADDED>(z, unit, residual[p]);
+                const Lanes y = endings[part].template after<ADDED>(z, unit, residual[p] + endings[part].from);
                 store(y, g.y + (first + p) * step + k + part * LANES);
             }
         }
@@ -63,9 +56,9 @@ void at_pixels(const Shape &s, const After &after, const Memory &g, int64_t k, f
 constexpr float MOST_DIRECT = 8191;
 
 template <typename Kind, int WIDE>
-void at_all(const Shape &s, const After &after, const Memory &g, int64_t k, float one, const float *u, const float *v) {
-    const Added first = Ending(s, after, g, k).added, last = Ending(s, after, g, k + (WIDE - 1) * LANES).added;
-    const Added added = first == last ? first : SOME;
+void at_all(const Shape &s, const After &after, const Memory &g, int64_t k, float one, const float *u, float *v) {
+    const Ending first(s, after, g.residual, k), last(s, after, g.residual, k + (WIDE - 1) * LANES);
+    const Added added = first.added == last.added ? first.added : SOME;
     (added == ALL    ? at_pixels<Kind, WIDE, ALL>
      : added == SOME ? at_pixels<Kind, WIDE, SOME>
                      : at_pixels<Kind, WIDE, NOTHING>)(s, after, g, k, one, u, v);
@@ -74,7 +67,7 @@ void at_all(const Shape &s, const After &after, const Memory &g, int64_t k, floa
 template <typename Kind>
 void direct(const Shape &s, const After &after, const Memory &g, const float *u, float *v) {
     const float one = Kind::one(g.x, s.height * s.width, s.step, s.channels, MOST_DIRECT);
-    pad<Kind>(s, g.x, 1 / one, v);
+    pad<Kind>(s, g.x, 1 / one, s.height + 2 * s.padding, units_of_row<Kind>(s), s.channels, v);
     int64_t k = 0;
     for (; k + LANES < s.kernels; k += 2 * LANES) at_all<Kind, 2>(s, after, g, k, one, u, v);
     if (k < s.kernels) at_all<Kind, 1>(s, after, g, k, one, u, v);
@@ -82,23 +75,20 @@ void direct(const Shape &s, const After &after, const Memory &g, const float *u,
 
 template <typename Kind>
 void run(const Shape &s, const After &after, const Memory &g, int64_t images, const float *u, bool by_winograd) {
-    const int64_t padded = (s.height + 2 * s.padding) * (s.width + 2 * s.padding) * Kind::units(s.channels) + LANES;
-    const int64_t transformed = 36 * (SUMS * Kind::units(room(s.channels)) + LANES);
-    const int64_t results = 36 * (SUMS * 2 + 1) * LANES, pixels = (36 + 6) * s.step;
-    const int64_t numbers = by_winograd ? transformed + results + pixels : padded, bytes = numbers * sizeof(float);
-    float *v = static_cast<float *>(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
-    if (!v) std::abort();
-    if (by_winograd)
-        winograd<Kind>(s, after, g, images, u, v, v + transformed, v + transformed + results);
-    else
-        for (int64_t image = 0; image < images; image++) direct<Kind>(s, after, of_image(s, after, g, image), u, v);
-    std::free(v);
+    if (by_winograd) return winograd<Kind>(s, after, g, images, u);
+    const Room v((s.height + 2 * s.padding) * units_of_row<Kind>(s) + LANES);
+    for (int64_t image = 0; image < images; image++) direct<Kind>(s, after, of_image(s, after, g, image), u, v.at);
 }
 
 }  // namespace
 
 // How many channels a vector has.
 extern "C" int64_t convolve_lanes() { return LANES; }
+
+// Of how many channels Winograd's transform makes a multiple.
+extern "C" int64_t convolve_channels(int64_t reduced) {
+    return reduced ? Reduced::Pixels::CHANNELS : Float32::Pixels::CHANNELS;
+}
 
 // How many images go through a net together.
 extern "C" int64_t convolve_group() { return GROUP; }

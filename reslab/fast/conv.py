@@ -13,7 +13,8 @@ from .build import kernels
 A, B = 0.5**0.5, 2**0.5
 ROWS = [[1, 0, 0], *[[1, p, p * p] for p in (A, -A, B, -B)], [0, 0, 1]]
 OVER = [[1], [-1.5], [-1.5], [6], [6], [1]]  # of each finite point, the product of its distances to the others
-WINOGRAD = torch.tensor(ROWS, dtype=torch.float64) / torch.tensor(OVER)
+INTO = [[0.4], [0.5], [0.5], [A / 2], [A / 2], [0.4]]  # what winograd.h multiplies the transformed pixels by
+WINOGRAD = torch.tensor(ROWS, dtype=torch.float64) / (torch.tensor(OVER) * torch.tensor(INTO))
 
 LEAST_CHANNELS = 4  # for Winograd's transform: pictures, of three, are read as they lie
 WINOGRAD_2D = torch.kron(WINOGRAD, WINOGRAD).float().T
@@ -197,7 +198,8 @@ def room(channels: int) -> int:
 
 def _packed(weight: torch.Tensor, winograd: bool, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights [K, C, side, side] in the order in which the kernel reads them, and of each kernel [K] what a 1 stands
-    for: units are of four bytes, which hold a channel, or two in 16 bits. Missing kernels and channels are zeros.
+    for: units are of four bytes, which hold a number, or two of 16 bits. They are over the channels of each of
+    Winograd's taps, or over the pixels and channels of each row. Missing kernels and numbers are zeros.
     """
     count, channels, side, _ = weight.shape
     taps = weight.float().reshape(count * channels, side * side)
@@ -206,13 +208,14 @@ def _packed(weight: torch.Tensor, winograd: bool, dtype: torch.dtype) -> tuple[t
     taps, one = taps.view(count, channels, -1), weight.new_ones(count)
     if dtype == torch.int16:
         taps, one = _rounded(taps, winograd)
+    rows = taps.mT if winograd else taps.view(count, channels, side, side).permute(0, 2, 3, 1).reshape(count, side, -1)
     width = 1 if dtype == torch.float32 else 2
-    whole = lanes() if winograd and dtype == torch.int16 else width
-    lacking = (-channels % whole, -count % lanes())
+    whole = kernels_of_conv().convolve_channels(dtype != torch.float32) if winograd else width
+    lacking = (-rows.shape[2] % whole, -count % lanes())
     if any(lacking):
-        taps = F.pad(taps, (0, 0, 0, lacking[0], 0, lacking[1]))
-    taps = taps.view(len(taps) // lanes(), lanes(), -1, width, taps.shape[-1])  # vectors, lanes, units, width, taps
-    return taps.permute(0, 4, 2, 1, 3), one
+        rows = F.pad(rows, (0, lacking[0], 0, 0, 0, lacking[1]))
+    rows = rows.unflatten(2, (-1, width)).unflatten(0, (-1, lanes()))  # vectors, lanes, rows, units, width
+    return rows.permute(0, 2, 3, 1, 4), one
 
 
 def _rounded(taps: torch.Tensor, winograd: bool) -> tuple[torch.Tensor, torch.Tensor]:

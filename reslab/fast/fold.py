@@ -17,7 +17,9 @@ from .fuse import LookingIn, is_module, only
 from .tape import tape
 
 BATCH, GPU_BATCH = 125, 1000  # images at a time where torch runs
-KERNELS_BATCH = 24  # and where the kernels do: of more, threads would wait for the last one
+# And where the kernels do: many first, because what torch does after them takes as long for few, and few at last, or
+# threads would wait for the last one.
+KERNELS_BATCH, KERNELS_PIXELS = 24, 120 * 32 * 32
 WIDEST = 256  # channels: the weights of more leave the caches, and torch's convolutions are the faster ones
 
 
@@ -75,8 +77,9 @@ class Folded:
     def batches(self, images: torch.Tensor) -> list[torch.Tensor]:
         """`images`, float [N, 3, H, W], as calls take them."""
         images = images.to(self._activations).contiguous(memory_format=torch.channels_last)
-        on_cpu = KERNELS_BATCH if self.kernels else BATCH
-        return list(images.split(on_cpu if self._device == "cpu" else GPU_BATCH))
+        if self.kernels:
+            return list(images.split(_sizes(len(images), KERNELS_PIXELS // images.shape[2:].numel())))
+        return list(images.split(BATCH if self._device == "cpu" else GPU_BATCH))
 
     def __call__(self, batches: Sequence[torch.Tensor]) -> torch.Tensor:
         """Logits, float32 [images of all batches, classes]."""
@@ -138,6 +141,16 @@ class Folded:
         chain[-1].replace_all_uses_with(made)
         for old in reversed(chain):
             self._net.graph.erase_node(old)
+
+
+def _sizes(images: int, most: int) -> list[int]:
+    """Of batches, for any number of threads: each an eighth of what is left, in whole ones of KERNELS_BATCH."""
+    sizes = []
+    while images:
+        share = min(images // 8, most) // KERNELS_BATCH * KERNELS_BATCH
+        sizes.append(min(images, max(share, KERNELS_BATCH)))
+        images -= sizes[-1]
+    return sizes
 
 
 def _can_build() -> bool:

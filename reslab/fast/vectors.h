@@ -27,6 +27,8 @@ static_assert(alignof(Anywhere) == 4);  // with `using`, clang does not see it
 #else
 #define IN_REGISTER(z)
 #endif
+// Or it would make a pointer of its own, to be moved on, of each address that has i in it.
+#define ONE_INDEX(i) asm("" : "+r"(i))
 
 inline Lanes load(const float *from) { return *reinterpret_cast<const Anywhere *>(from); }
 inline void store(Lanes z, float *to) { *reinterpret_cast<Anywhere *>(to) = z; }
