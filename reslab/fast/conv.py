@@ -9,7 +9,7 @@ from torch import nn
 
 from .build import kernels
 
-# G of Winograd's F(4x4, 3x3): what a kernel's three rows, and then its columns, become. The points are conv.cpp's.
+# G of Winograd's F(4x4, 3x3): what a kernel's three rows, and then its columns, become. The points are winograd.h's.
 A, B = 0.5**0.5, 2**0.5
 ROWS = [[1, 0, 0], *[[1, p, p * p] for p in (A, -A, B, -B)], [0, 0, 1]]
 OVER = [[1], [-1.5], [-1.5], [6], [6], [1]]  # of each finite point, the product of its distances to the others

@@ -38,7 +38,8 @@ inline void out_of(Lanes m0, Lanes m1, Lanes m2, Lanes m3, Lanes m4, Lanes m5, L
 }
 
 // A vector of channels of 6x6 pixels, transformed: of each of the 36 as many units, `far` apart. `row` is from one row
-// of pixels to the next. What comes out is made row by row: in between there are no more than fit the registers.
+// of pixels to the next. It does to columns what `into` then does to rows, for a row or two at a time: in between there
+// are no more than fit the registers.
 template <typename Kind>
 [[gnu::noinline]] void transform(const float *from, int64_t step, int64_t row, float *v, int64_t far) {
     using Pixels = typename Kind::Pixels;
