@@ -67,12 +67,14 @@ def both_at_rest(page: Page, panel: Locator) -> dict:
 
 
 def drag(page: Page, panel: Locator) -> None:
+    """Turn the left surface by hand. Plotly lets a camera coast at the last event's speed: how far it gets differs."""
     box = panel.locator(".js-plotly-plot").bounding_box()
     x, y = box["x"] + 0.22 * box["width"], box["y"] + 0.65 * box["height"]
     page.mouse.move(x, y)
     page.mouse.down()
     for step in range(1, 9):
         page.mouse.move(x + 15 * step, y + 4 * step)
+        page.wait_for_timeout(30)  # as a hand does: events that come all at once are one jump, or none
     page.mouse.up()
 
 
@@ -107,7 +109,7 @@ def test_turning_one_surface_turns_both_and_the_camera_stays(lab):
         before = eye(panel, "scene")
         drag(page, panel)
         turned = both_at_rest(page, panel)
-        assert max(abs(turned[k] - before[k]) for k in "xyz") > 0.2
+        assert max(abs(turned[k] - before[k]) for k in "xyz") > 0.05  # how far is a matter of time: see drag
 
         panel.get_by_role("button", name="contours").click()
         expect(panel.locator(".contourlayer .contour")).to_have_count(2)
