@@ -29,6 +29,7 @@ SIGNATURES: dict[str, dict[str, tuple[list[type], type | None]]] = dict(
     },
     conv=dict(
         convolve=([INT64, POINTER, INT64], None),
+        convolve_weights=([*[INT64] * 4, *[POINTER] * 5], None),
         convolve_channels=([INT64], INT64),
         **{f"convolve_{name}": ([], INT64) for name in ("lanes", "group", "reduced")},
     ),

@@ -4,6 +4,7 @@
 // to a whole vector: zeros, or any that are finite. What comes out for an image does not depend on the others.
 
 #include "products.h"
+#include "weights.h"
 #include "winograd.h"
 
 namespace {
@@ -52,9 +53,6 @@ void at_pixels(const Shape &s, const After &after, const Memory &g, int64_t k, f
     }
 }
 
-// Of an image's integers the largest, a number of 13 bits: conv.py leaves the rest of 31 to the weights.
-constexpr float MOST_DIRECT = 8191;
-
 template <typename Kind, int WIDE>
 void at_all(const Shape &s, const After &after, const Memory &g, int64_t k, float one, const float *u, float *v) {
     const Ending first(s, after, g.residual, k), last(s, after, g.residual, k + (WIDE - 1) * LANES);
@@ -95,6 +93,13 @@ extern "C" int64_t convolve_group() { return GROUP; }
 
 // What is multiplied where that need not be float32.
 extern "C" int64_t convolve_reduced() { return Reduced::NUMBER; }
+
+// A convolution's weights, for its calls: see put_in_order.
+extern "C" void convolve_weights(int64_t reduced, int64_t kernels, int64_t channels, int64_t side, const float *weight,
+                                 const float *factor, const float (*winograd)[3], float *u, float *one) {
+    const auto put = reduced ? put_in_order<Reduced> : put_in_order<Float32>;
+    put(kernels, channels, side, weight, factor, winograd, u, one);
+}
 
 // One convolution. x: [images][height][width][step], y and the residual, which may be null, with room(channels) in
 // place of the step. u: [vectors of kernels][36, or side x side][units][LANES]; bias: [room(kernels)], and then as many

@@ -4,7 +4,6 @@ import ctypes
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from .build import kernels
@@ -17,7 +16,7 @@ INTO = [[0.4], [0.5], [0.5], [A / 2], [A / 2], [0.4]]  # what winograd.h multipl
 WINOGRAD = torch.tensor(ROWS, dtype=torch.float64) / (torch.tensor(OVER) * torch.tensor(INTO))
 
 LEAST_CHANNELS = 4  # for Winograd's transform: pictures, of three, are read as they lie
-WINOGRAD_2D = torch.kron(WINOGRAD, WINOGRAD).float().T
+G = WINOGRAD.float()  # as the kernel reads it
 
 
 class Call(ctypes.Structure):
@@ -65,25 +64,45 @@ class FoldedConv(nn.Module):
     def refold(self) -> None:
         """Takes the weights as they are now, and folds them in float32."""
         conv, norm = self._layers
-        weight, bias = conv.weight, conv.bias
-        bias = weight.new_zeros(len(weight)) if bias is None else bias
+        weight = conv.weight
+        scale, bias = weight.new_ones(len(weight)), conv.bias
         if norm is not None:
             scale, shift = affine(norm)
-            weight, bias = weight * scale[:, None, None, None], bias * scale + shift
-        if self.kernels:
-            weight, scale = _packed(weight, self.winograd, self.dtype)
-            bias = torch.cat([F.pad(part, (0, -len(part) % lanes())) for part in (bias, scale)])
+            bias = shift if bias is None else bias * scale + shift
+        elif bias is None:
+            bias = torch.zeros_like(scale)
         if self._weight is None:
-            self._make_room(weight, bias)
-        self._weight.copy_(weight)  # in place: a Tape knows where they are
-        self._bias.copy_(bias)
+            self._make_room()
+        # In place: a Tape knows where they are.
+        if self.kernels:
+            self._put_in_order(weight, scale)
+            self._bias[0, : len(bias)] = bias
+        else:
+            self._weight.copy_(weight * scale[:, None, None, None])
+            self._bias.copy_(bias)
 
-    def _make_room(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
-        """As large as these, in the memory format and precision in which they are read."""
-        dtypes = (self.dtype, torch.float32) if self.kernels else (self.dtype,) * 2
-        layout = torch.contiguous_format if self.kernels else torch.channels_last
-        self._weight = torch.empty_like(weight, dtype=dtypes[0], memory_format=layout)
-        self._bias = torch.empty_like(bias, dtype=dtypes[1])
+    def _make_room(self) -> None:
+        """In the layout and precision in which they are read: units of the kernels' weights are of four bytes, which
+        hold a number, or two of 16 bits. After its biases are of each kernel what a weight's 1 stands for.
+        """
+        conv, _ = self._layers
+        if not self.kernels:
+            self._weight = torch.empty_like(conv.weight, dtype=self.dtype, memory_format=torch.channels_last)
+            self._bias = conv.weight.new_empty(self.out_channels, dtype=self.dtype)
+            return
+        (side, _), width = conv.kernel_size, 1 if self.dtype == torch.float32 else 2
+        whole = kernels_of_conv().convolve_channels(width > 1) if self.winograd else width
+        numbers = conv.in_channels * (1 if self.winograd else side)
+        rows = (len(G) ** 2 if self.winograd else side), (numbers + -numbers % whole) // width
+        self._weight = torch.empty(room(self.out_channels) // lanes(), *rows, lanes(), width, dtype=self.dtype)
+        self._bias = torch.zeros(2, room(self.out_channels))
+
+    def _put_in_order(self, weight: torch.Tensor, scale: torch.Tensor) -> None:
+        weight, scale = weight.float().contiguous(), scale.float().contiguous()
+        count, channels, side, _ = weight.shape
+        winograd = G.data_ptr() if self.winograd else None
+        given = weight.data_ptr(), scale.data_ptr(), winograd, self._weight.data_ptr(), self._bias[1].data_ptr()
+        kernels_of_conv().convolve_weights(self.dtype != torch.float32, count, channels, side, *given)
 
     def forward(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
         conv = self._layers[0]
@@ -194,45 +213,3 @@ def lanes() -> int:
 def room(channels: int) -> int:
     """Channels up to a whole vector. Raises BuildError."""
     return channels + -channels % lanes()
-
-
-def _packed(weight: torch.Tensor, winograd: bool, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights [K, C, side, side] in the order in which the kernel reads them, and of each kernel [K] what a 1 stands
-    for: units are of four bytes, which hold a number, or two of 16 bits. They are over the channels of each of
-    Winograd's taps, or over the pixels and channels of each row. Missing kernels and numbers are zeros.
-    """
-    count, channels, side, _ = weight.shape
-    taps = weight.float().reshape(count * channels, side * side)
-    if winograd:
-        taps = taps @ WINOGRAD_2D
-    taps, one = taps.view(count, channels, -1), weight.new_ones(count)
-    if dtype == torch.int16:
-        taps, one = _rounded(taps, winograd)
-    rows = taps.mT if winograd else taps.view(count, channels, side, side).permute(0, 2, 3, 1).reshape(count, side, -1)
-    width = 1 if dtype == torch.float32 else 2
-    whole = kernels_of_conv().convolve_channels(dtype != torch.float32) if winograd else width
-    lacking = (-rows.shape[2] % whole, -count % lanes())
-    if any(lacking):
-        rows = F.pad(rows, (0, lacking[0], 0, 0, 0, lacking[1]))
-    rows = rows.unflatten(2, (-1, width)).unflatten(0, (-1, lanes()))  # vectors, lanes, rows, units, width
-    return rows.permute(0, 2, 3, 1, 4), one
-
-
-def _rounded(taps: torch.Tensor, winograd: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights [K, C, taps] as multiples of each kernel's unit, and the units [K], such that what is added up fits 32
-    bits: in Winograd's transform over the channels, and then over two taps; otherwise over all. An image's integers are
-    below 2**15 and 2**13: MOST in winograd.h and MOST_DIRECT in conv.cpp.
-    """
-    sizes = taps.abs()
-    _, channels, places = taps.shape
-    if winograd:
-        sums, most = sizes.sum(1).amax(1), 2**30 / 2**15 - channels / 2
-    else:
-        sums, most = sizes.sum((1, 2)), 2**31 / 2**13 - channels * places / 2
-    assert most > 0
-    one = torch.maximum(sums / (0.999 * most), sizes.amax((1, 2)) / (2**15 - 1))
-    one.clamp_(min=1e-30)
-    taps = (taps * (1 / one[:, None, None])).round_()
-    if not one.isfinite().all():
-        taps.nan_to_num_()  # the kernel's unit is wrong enough
-    return taps.to(torch.int16), one

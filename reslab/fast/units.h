@@ -13,13 +13,15 @@ namespace {
 //
 // `pack` makes units of `count` numbers, with zeros after them up to a whole vector. Integers are the nearest to a
 // number times `scale`, the inverse of `one`. Winograd's transform computes in vectors of another kind, or of the same
-// one: `Pixels`; a Vector has CHANNELS, and `put` makes units of it.
+// one: `Pixels`; a Vector has CHANNELS, and `put` makes units of it. `weights` makes a unit of each lane, of vectors of
+// which each has one of its numbers.
 struct Float32 {
     using Pixels = Float32;
     using Vector = Lanes;
     using Sums = Lanes;
     using SumsAnywhere = Anywhere;
     static constexpr int NUMBER = 0, NUMBERS = 1, CHANNELS = LANES;
+    static constexpr bool INTEGERS = false;
     static constexpr int64_t units(int64_t channels) { return channels; }
     static Sums product(Lanes weights, const float *unit) { return weights * *unit; }
     static Sums add(Sums sums, Lanes weights, const float *unit) { return sums + weights * *unit; }
@@ -29,6 +31,7 @@ struct Float32 {
         for (; count >= LANES; count -= LANES, from += LANES, to += LANES) store(load(from), to);
         if (count) std::fill_n(std::copy_n(from, count, to), LANES - count, 0.f);
     }
+    static Lanes weights(const Lanes *numbers, Lanes) { return *numbers; }
     static Vector times(Vector z, float factor) { return z * factor; }
     static void put(Vector z, float *to) { store(z, to); }
 };
@@ -37,6 +40,9 @@ struct Float32 {
 using Integers = int32_t __attribute__((vector_size(LANES * sizeof(int32_t))));
 typedef int32_t TwoNumbers __attribute__((aligned(2), may_alias));
 inline Integers everywhere(const float *unit) { return Integers{} + *reinterpret_cast<const TwoNumbers *>(unit); }
+
+// Units of two numbers, of each the lower half.
+inline Lanes both(Integers first, Integers second) { return (Lanes)((first & 0xffff) | second << 16); }
 
 // The same bits, as another type.
 template <typename To, typename From>
@@ -53,6 +59,7 @@ struct BFloat16 {
     using Sums = Lanes;
     using SumsAnywhere = Anywhere;
     static constexpr int NUMBER = 1, NUMBERS = 2;
+    static constexpr bool INTEGERS = false;
     static constexpr int64_t units(int64_t channels) { return (channels + 1) / 2; }
     static Sums product(Lanes weights, const float *unit) { return add(Sums{}, weights, unit); }
     static Sums add(Sums sums, Lanes weights, const float *unit) {
@@ -63,6 +70,11 @@ struct BFloat16 {
     static void pack(const float *from, int64_t count, float, float *to) {
         for (; count >= LANES; count -= LANES, from += LANES, to += LANES / 2) put(load(from), to);
         if (count) put((Lanes)_mm512_maskz_loadu_ps(__mmask16((1u << count) - 1), from), to);
+    }
+    static Lanes weights(const Lanes *numbers, Lanes) { return both(nearest(numbers[0]), nearest(numbers[1])); }
+    static Integers nearest(Lanes z) {  // to the nearest, ties to even; NaN stays NaN
+        const Integers all = (Integers)z, up = all + 0x7fff + (all >> 16 & 1);
+        return (z == z ? up : all | 0x400000) >> 16;
     }
     static void put(Lanes z, float *to) {
         _mm256_storeu_si256(reinterpret_cast<__m256i *>(to), (__m256i)_mm512_cvtneps_pbh((__m512)z));
@@ -76,6 +88,7 @@ struct Int16 {
     using Sums = Integers;
     typedef int32_t SumsAnywhere __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(4), may_alias));
     static constexpr int NUMBER = 2, NUMBERS = 2, CHANNELS = 2 * LANES;
+    static constexpr bool INTEGERS = true;
     static constexpr int64_t units(int64_t channels) { return (channels + 1) / 2; }
     static Sums product(Lanes weights, const float *unit) {
         return (Sums)_mm256_madd_epi16((__m256i)weights, (__m256i)everywhere(unit));
@@ -112,6 +125,11 @@ struct Int16 {
             return (Lanes)_mm256_maskload_ps(from + first, _mm256_cmpgt_epi32(left, places));
         };
         if (count) put_both(some(0), some(LANES));
+    }
+    // Of a kernel whose unit is NaN, any.
+    static Lanes weights(const Lanes *numbers, Lanes scale) {
+        const auto rounded = [&](Lanes z) { return (Integers)_mm256_cvtps_epi32((__m256)(z * scale)); };
+        return both(rounded(numbers[0]), rounded(numbers[1]));
     }
     // Rounded. The factor is at most 1.
     [[gnu::always_inline]] static inline Vector times(Vector z, float factor) {

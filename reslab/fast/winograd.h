@@ -25,7 +25,7 @@ inline void into(Vector d0, Vector d1, Vector d2, Vector d3, Vector d4, Vector d
     t[5] = times(d1 + d5, 0.4f) - d3;
 }
 // No number is more times the largest of its pixels after both passes: MOST of an image's integers is then a number of
-// 15 bits, of which what roundings add takes less than 16. conv.py leaves the weights as much of 30: the sums of two
+// 15 bits, of which what roundings add takes less than 16. The weights get as much of 30: the sums of two
 // places are added.
 constexpr float GAIN = 2.561f * 2.561f, MOST = (32767 - 16) / GAIN;
 
